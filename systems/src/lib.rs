@@ -1,0 +1,27 @@
+//! The game: every match is one entity of one Bevy world, and six systems run over all of them.
+//!
+//! Start with [`components`] (what a game is made of), [`schedule`] (what happens in which order)
+//! and [`world::World`] (creating, stepping and reading games). [`rules`] are plain functions that
+//! the systems call. Nothing here knows files, sockets, clocks or column names.
+
+pub mod act;
+pub mod columns;
+pub mod components;
+pub mod delta;
+pub mod dice;
+pub mod experience;
+pub mod fog;
+mod isa;
+pub mod mapgen;
+pub mod policies;
+mod prefetch;
+pub mod replay;
+pub mod reset;
+pub mod reward;
+pub mod rows;
+pub mod rules;
+pub mod schedule;
+pub mod start;
+pub mod turn;
+pub mod visit;
+pub mod world;

@@ -1,0 +1,215 @@
+//! Experience rows in column buffers, ready to become Arrow arrays without a copy.
+
+use std::sync::{Arc, Mutex};
+
+/// Planes of an observation, in the order in which a row holds them.
+pub const PLANES: [&str; 9] =
+    ["visible", "own", "ally", "enemy", "neutral", "city", "mountain", "general", "fog_structure"];
+
+/// What all rows of a batch have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowFormat {
+    /// Rows of tiles that every observation is padded to.
+    pub height: u16,
+    /// Columns of tiles that every observation is padded to.
+    pub width: u16,
+    /// Whether the action mask has a plane for builds after those of the four directions.
+    pub has_builds: bool,
+    /// Whether rows carry the owner of each seen tile (games of more than two players).
+    pub has_owners: bool,
+}
+
+impl RowFormat {
+    /// Tiles of a padded observation.
+    #[inline(always)]
+    pub fn tiles(&self) -> usize {
+        usize::from(self.height) * usize::from(self.width)
+    }
+
+    /// 64-bit words of one bit plane.
+    #[inline(always)]
+    pub fn words(&self) -> usize {
+        self.tiles().div_ceil(64)
+    }
+
+    /// Planes of an action mask: one for each direction, and builds.
+    #[inline(always)]
+    pub fn mask_planes(&self) -> usize {
+        4 + usize::from(self.has_builds)
+    }
+
+    /// Bytes of the wide columns of one row.
+    pub fn row_bytes(&self) -> usize {
+        let owners = if self.has_owners { self.tiles() } else { 0 };
+        self.tiles() * 2 + owners + (PLANES.len() + self.mask_planes()) * self.words() * 8
+    }
+}
+
+/// Bits of [`RowBatch::flags`].
+pub mod flag {
+    /// First row of its episode: no action led here.
+    pub const FIRST: u8 = 1;
+    /// The rules ended the agent's episode with the action that led here.
+    pub const TERMINATED: u8 = 2;
+    /// The tick limit ended it.
+    pub const TRUNCATED: u8 = 4;
+    /// The agent won.
+    pub const WON: u8 = 8;
+    /// Some army is larger than the `army` column can hold and saturates in it.
+    pub const LARGE_ARMY: u8 = 16;
+}
+
+/// Rows of one run of games after one step, column by column.
+///
+/// A row is one player's view after a tick, and the action, reward and flags that led to it (the
+/// form a stepping environment returns). Buffers are longer than `len` rows and are reused.
+#[derive(Debug)]
+pub struct RowBatch {
+    /// Common properties of the rows.
+    pub format: RowFormat,
+    /// Rows written.
+    pub len: usize,
+    /// Units on each seen tile, `[len, height, width]`, saturating at 65535.
+    pub army: Vec<u16>,
+    /// Bit planes, `[len, 9, words]`, see [`PLANES`].
+    pub planes: Vec<u64>,
+    /// Legal actions, `[len, 4 or 5, words]`: sources by direction, and builds.
+    pub mask: Vec<u64>,
+    /// Owner of each seen tile, `[len, height, width]`: seats after the viewer, 255 for nobody.
+    pub owner: Vec<u8>,
+    /// Armies of the rows flagged [`flag::LARGE_ARMY`]: row and `[height, width]` units.
+    pub large_army: Vec<(u32, Vec<i32>)>,
+    /// Key of the episode (see [`crate::dice::episode_key`]).
+    pub episode: Vec<u64>,
+    /// Index of the game.
+    pub game: Vec<u64>,
+    /// Seat.
+    pub agent: Vec<u8>,
+    /// Tick of the view.
+    pub step: Vec<u32>,
+    /// Action that led here, -1 in the first row.
+    pub action: Vec<i32>,
+    /// Reward for that action.
+    pub reward: Vec<f32>,
+    /// See [`flag`].
+    pub flags: Vec<u8>,
+    /// True size of the board.
+    pub size: Vec<[u8; 2]>,
+    /// Tiles of the agent.
+    pub land: Vec<u32>,
+    /// Units of the agent.
+    pub army_total: Vec<u32>,
+    /// Tiles of all opponents.
+    pub opponent_land: Vec<u32>,
+    /// Units of all opponents.
+    pub opponent_army: Vec<u32>,
+}
+
+impl RowBatch {
+    /// Room for `rows` rows.
+    #[must_use]
+    pub fn new(format: RowFormat, rows: usize) -> Self {
+        // A plane is written as whole words of its class, up to 16, of which the next plane
+        // overwrites those beyond the format; the last one needs room for them.
+        let slack = 16;
+        let owners = if format.has_owners { rows * format.tiles() } else { 0 };
+        Self {
+            format,
+            len: 0,
+            army: vec![0; rows * format.tiles()],
+            planes: vec![0; rows * PLANES.len() * format.words() + slack],
+            mask: vec![0; rows * format.mask_planes() * format.words() + slack],
+            owner: vec![255; owners],
+            large_army: Vec::new(),
+            episode: vec![0; rows],
+            game: vec![0; rows],
+            agent: vec![0; rows],
+            step: vec![0; rows],
+            action: vec![0; rows],
+            reward: vec![0.0; rows],
+            flags: vec![0; rows],
+            size: vec![[0; 2]; rows],
+            land: vec![0; rows],
+            army_total: vec![0; rows],
+            opponent_land: vec![0; rows],
+            opponent_army: vec![0; rows],
+        }
+    }
+
+    /// Rows it has room for.
+    pub fn capacity(&self) -> usize {
+        self.agent.len()
+    }
+}
+
+/// Where finished batches go.
+///
+/// Called from many threads. A batch covers one run of games of one class; `place` numbers the
+/// runs of a step in an order that does not depend on threads.
+pub trait RowSink: Send + Sync {
+    /// An empty batch with room for `rows` rows, from a pool if there is one.
+    fn take(&self, format: RowFormat, rows: usize) -> RowBatch;
+
+    /// A finished batch, still warm in the cache.
+    fn give(&self, place: u64, batch: RowBatch);
+}
+
+/// A pool of batches that are looked at and dropped: what a benchmark measures.
+#[derive(Debug, Default)]
+pub struct RecycledRows {
+    free: Mutex<Vec<RowBatch>>,
+    rows: std::sync::atomic::AtomicU64,
+}
+
+impl RecycledRows {
+    /// Rows given so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl RowSink for RecycledRows {
+    fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
+        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match free.pop() {
+            Some(batch) if batch.format == format && batch.capacity() >= rows => batch,
+            _ => RowBatch::new(format, rows),
+        }
+    }
+
+    fn give(&self, _place: u64, mut batch: RowBatch) {
+        self.rows.fetch_add(batch.len as u64, std::sync::atomic::Ordering::Relaxed);
+        batch.len = 0;
+        batch.large_army.clear();
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(batch);
+    }
+}
+
+/// Keeps every batch, in the order of the runs of games: what tests and small tools read.
+#[derive(Debug, Default)]
+pub struct KeptRows {
+    batches: Mutex<Vec<(u64, RowBatch)>>,
+}
+
+impl KeptRows {
+    /// The batches since the last call, in the order of their places.
+    pub fn drain(&self) -> Vec<RowBatch> {
+        let mut batches =
+            std::mem::take(&mut *self.batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        batches.sort_by_key(|(place, _)| *place);
+        batches.into_iter().map(|(_, batch)| batch).collect()
+    }
+}
+
+impl RowSink for KeptRows {
+    fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
+        RowBatch::new(format, rows)
+    }
+
+    fn give(&self, place: u64, batch: RowBatch) {
+        self.batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, batch));
+    }
+}
+
+/// A sink shared by the systems.
+pub type SharedSink = Arc<dyn RowSink>;

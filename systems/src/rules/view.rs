@@ -1,0 +1,294 @@
+//! What one player may know: the only way from the truth to a player.
+//!
+//! Policies, action masks, observations, deltas, rewards and every network stream start from a
+//! [`View`]. Its fields are private and each of its methods applies the fog, so nothing that is
+//! built on it can depend on a tile the player does not see (rules, section 14).
+//!
+//! # Actions
+//!
+//! The flat action space of a board with `n = height * width` tiles:
+//!
+//! | index | meaning |
+//! |---|---|
+//! | `(tile * 4 + direction) * 2 + half` | march; `direction` 0 up, 1 down, 2 left, 3 right |
+//! | `8 * n` | pass |
+//! | `8 * n + 1 + tile` | build a city on the tile (rulesets with builds only) |
+
+use super::{legality, plane::Plane, ruleset::Rules, shape::{Direction, Shape}};
+use crate::components::{Armies, Cell, Game, Ledger, Setup, Standing, Terrain, Territory, Vision, generals};
+
+/// One player's view of a game.
+#[derive(Clone, Copy)]
+pub struct View<'a, const K: usize, const P: usize, A: Cell> {
+    shape: &'a Shape<K>,
+    setup: &'a Setup<P>,
+    standing: &'a Standing<P>,
+    ledger: &'a Ledger<P>,
+    terrain: &'a Terrain<K>,
+    territory: &'a Territory<K, P>,
+    armies: &'a Armies<K, A>,
+    visible: &'a Plane<K>,
+    seat: usize,
+}
+
+/// The marches and builds a view allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask<const K: usize> {
+    /// Sources of legal marches by [`Direction`]; both halves are legal where one is.
+    pub steps: [Plane<K>; 4],
+    /// Tiles on which a city can be built.
+    pub builds: Plane<K>,
+}
+
+/// The tiles a seat sees: its side's land and all eight neighbours (rules, section 14).
+#[inline(always)]
+pub fn vision<const K: usize, const P: usize>(
+    seat: usize,
+    setup: &Setup<P>,
+    territory: &Territory<K, P>,
+    shape: &Shape<K>,
+) -> Plane<K> {
+    if !setup.has_fog {
+        return shape.board;
+    }
+    let mut side = territory.0[seat];
+    if setup.has_teams {
+        for ally in (0..P).filter(|&ally| setup.allies[seat] >> ally & 1 != 0) {
+            side |= territory.0[ally];
+        }
+    }
+    shape.dilated(&side)
+}
+
+impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
+    /// The view of a seat, from what the fog phase last computed.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(game: &'a Game<'_, K, P, A>, shape: &'a Shape<K>, seat: usize) -> Self {
+        let vision: &Vision<K, P> = game.vision;
+        Self {
+            shape,
+            setup: game.setup,
+            standing: game.standing,
+            ledger: game.ledger,
+            terrain: game.terrain,
+            territory: game.territory,
+            armies: game.armies,
+            visible: &vision.0[seat],
+            seat,
+        }
+    }
+
+    /// The seat that looks.
+    #[inline(always)]
+    pub fn seat(&self) -> usize {
+        self.seat
+    }
+
+    /// The board's size and masks.
+    #[inline(always)]
+    pub fn shape(&self) -> &'a Shape<K> {
+        self.shape
+    }
+
+    /// Ticks completed.
+    #[inline(always)]
+    pub fn turn(&self) -> u32 {
+        self.standing.turn
+    }
+
+    /// Number of seats.
+    #[inline(always)]
+    pub fn players(&self) -> usize {
+        usize::from(self.setup.players)
+    }
+
+    /// Whether the seat lives (public).
+    #[inline(always)]
+    pub fn is_alive(&self, seat: usize) -> bool {
+        self.standing.is_alive(seat)
+    }
+
+    /// Whether the seat is on this view's side (public).
+    #[inline(always)]
+    pub fn is_ally(&self, seat: usize) -> bool {
+        self.setup.allies[self.seat] >> seat & 1 != 0
+    }
+
+    /// Tiles of each seat: the public scoreboard.
+    #[inline(always)]
+    pub fn land(&self) -> &'a [u16; P] {
+        &self.standing.land
+    }
+
+    /// Units of each seat: the public scoreboard.
+    #[inline(always)]
+    pub fn army_totals(&self) -> &'a [u32; P] {
+        &self.standing.army
+    }
+
+    /// Tiles that are seen.
+    #[inline(always)]
+    pub fn visible(&self) -> Plane<K> {
+        *self.visible
+    }
+
+    /// Own tiles.
+    #[inline(always)]
+    pub fn own(&self) -> Plane<K> {
+        self.territory.0[self.seat] & *self.visible
+    }
+
+    /// Seen tiles of one seat.
+    #[inline(always)]
+    pub fn land_of(&self, seat: usize) -> Plane<K> {
+        self.territory.0[seat] & *self.visible
+    }
+
+    /// Seen tiles of team mates, own tiles not included.
+    #[inline(always)]
+    pub fn allies(&self) -> Plane<K> {
+        if !self.setup.has_teams {
+            return Plane::EMPTY;
+        }
+        let mates = (0..P).filter(|&seat| seat != self.seat && self.is_ally(seat));
+        mates.fold(Plane::EMPTY, |all, seat| all | self.land_of(seat))
+    }
+
+    /// Seen tiles of opponents.
+    #[inline(always)]
+    pub fn enemies(&self) -> Plane<K> {
+        let mut enemies = Plane::EMPTY;
+        for seat in 0..P {
+            if !self.is_ally(seat) {
+                enemies |= self.territory.0[seat];
+            }
+        }
+        enemies & *self.visible
+    }
+
+    /// Seen tiles of nobody, cities included, mountains not.
+    #[inline(always)]
+    pub fn neutral(&self) -> Plane<K> {
+        let owned = self.territory.0.iter().fold(Plane::EMPTY, |all, own| all | *own);
+        (*self.visible & self.terrain.passable).without(owned)
+    }
+
+    /// Seen cities, whoever owns them.
+    #[inline(always)]
+    pub fn cities(&self) -> Plane<K> {
+        self.terrain.sites.without(generals(self.standing)) & *self.visible
+    }
+
+    /// Seen generals.
+    #[inline(always)]
+    pub fn generals(&self) -> Plane<K> {
+        generals(self.standing) & *self.visible
+    }
+
+    /// Seen mountains.
+    #[inline(always)]
+    pub fn mountains(&self) -> Plane<K> {
+        self.visible.without(self.terrain.passable)
+    }
+
+    /// Seen tiles that can be entered.
+    #[inline(always)]
+    pub fn open(&self) -> Plane<K> {
+        *self.visible & self.terrain.passable
+    }
+
+    /// Hidden tiles that show as a structure: mountains and cities, which look alike. A former
+    /// general is one of them only once it has been seen as a city.
+    #[inline(always)]
+    pub fn fog_structures(&self) -> Plane<K> {
+        let mut cities = self.terrain.sites.without(generals(self.standing));
+        if self.standing.fallen > 0 {
+            cities = cities.without(self.unseen_fallen());
+        }
+        (cities | self.shape.board.without(self.terrain.passable)).without(*self.visible)
+    }
+
+    #[cold]
+    fn unseen_fallen(&self) -> Plane<K> {
+        let fallen = &self.ledger.fallen[..usize::from(self.standing.fallen)];
+        Plane::of(fallen.iter().filter(|f| f.seen >> self.seat & 1 == 0).map(|f| f.tile))
+    }
+
+    /// Units on the tile; 0 where it is not seen.
+    #[inline(always)]
+    pub fn army(&self, tile: u16) -> i32 {
+        if self.visible.has(tile) { self.armies.get(tile) } else { 0 }
+    }
+
+    /// Seen tiles with at least two units, whoever owns them.
+    #[inline(always)]
+    pub fn movable(&self) -> Plane<K> {
+        *self.armies.movable() & *self.visible
+    }
+
+    /// The units of 64 tiles, those not seen as 0, for each word of a plane.
+    #[inline(always)]
+    pub fn army_words(&self) -> impl Iterator<Item = (u64, &'a [A; 64])> {
+        self.visible.0.into_iter().zip(self.armies.words())
+    }
+
+    /// The seat's own general, if it stands.
+    #[inline(always)]
+    pub fn general(&self) -> Option<u16> {
+        let tile = self.standing.generals[self.seat];
+        (tile != crate::components::NO_TILE).then_some(tile)
+    }
+
+    /// Generals this seat has taken.
+    #[inline(always)]
+    pub fn captures(&self) -> u32 {
+        u32::from(self.ledger.captures[self.seat])
+    }
+
+    /// The legal marches: exactly what the rules accept (rules, section 6).
+    #[inline(always)]
+    pub fn steps(&self) -> [Plane<K>; 4] {
+        if !self.is_alive(self.seat) {
+            return [Plane::EMPTY; 4];
+        }
+        let (sources, open) = (self.own() & *self.armies.movable(), self.open());
+        let mut steps = Direction::ALL.map(|d| self.shape.arriving(&open, d) & sources);
+        if self.setup.has_teams {
+            self.add_takeovers(&mut steps);
+        }
+        steps
+    }
+
+    /// A single unit may march onto an ally's tile (rules, section 13).
+    #[cold]
+    fn add_takeovers(&self, steps: &mut [Plane<K>; 4]) {
+        let single = (self.own() & self.armies.at_least(1)).without(*self.armies.movable());
+        for d in Direction::ALL {
+            steps[d as usize] |= self.shape.arriving(&self.allies(), d) & single;
+        }
+    }
+
+    /// The legal marches and builds.
+    #[inline(always)]
+    pub fn mask(&self, rules: &Rules) -> Mask<K> {
+        let builds = if rules.build.price > 0 { self.builds(rules) } else { Plane::EMPTY };
+        Mask { steps: self.steps(), builds }
+    }
+
+    #[cold]
+    fn builds(&self, rules: &Rules) -> Plane<K> {
+        if !self.is_alive(self.seat) {
+            return Plane::EMPTY;
+        }
+        let own = self.own();
+        let structures = own & self.terrain.sites;
+        let least = i32::try_from(rules.build.price).unwrap_or(i32::MAX);
+        // Few tiles hold the base price; only they are worth pricing.
+        let rich = (own & self.armies.at_least(least)).without(structures);
+        Plane::of(
+            rich.tiles()
+                .filter(|&tile| self.armies.get(tile) >= legality::price(rules, self.shape, &structures, tile)),
+        )
+    }
+}

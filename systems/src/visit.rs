@@ -1,0 +1,247 @@
+//! Taking every game through the phases: chunk by chunk, in parallel, in a fixed order.
+
+use std::sync::atomic::AtomicBool;
+
+use bevy_ecs::{
+    prelude::*,
+    system::SystemParam,
+};
+
+use crate::{
+    columns::{Columns, Components, Row},
+    components::{Cell, Game},
+    delta::Watch,
+    isa::{Isa, Work},
+    replay::Script,
+    reset::Renewal,
+    reward::Reward,
+    rows::{RowBatch, RowFormat, SharedSink},
+    rules::{ruleset::Rules, shape::Shape},
+};
+
+/// Rows that one worker writes before it hands them on: with two players and 20×20 boards 0.9 MB,
+/// which stays in the second-level cache.
+const ROWS_PER_BATCH: usize = 512;
+
+/// Marks a game that advances when it is due, not at every step.
+#[derive(Component, Clone, Copy, Debug)]
+pub struct Live;
+
+/// Live games that advance in the coming step.
+#[derive(Resource, Debug, Default)]
+pub struct Due(pub Vec<Entity>);
+
+/// The shapes of all boards with planes of `K` words.
+#[derive(Resource, Debug, Default)]
+pub struct Shapes<const K: usize>(pub Vec<Shape<K>>);
+
+/// The rules that games are played by.
+#[derive(Resource, Debug, Default)]
+pub struct Rulebook(pub Vec<Rules>);
+
+/// Where rows go and what they look like.
+#[derive(Resource)]
+pub struct Outbox {
+    /// Takes the rows; none: no rows are written.
+    pub sink: Option<SharedSink>,
+    /// Their common form.
+    pub format: RowFormat,
+    /// What they reward.
+    pub reward: Reward,
+}
+
+/// How the systems run.
+#[derive(Resource, Clone, Copy, Debug)]
+pub struct Runner {
+    /// Instructions.
+    pub isa: Isa,
+    /// Whether chunks are shared among the threads of the pool the step runs in.
+    pub parallel: bool,
+}
+
+/// Set when a game may outgrow the cells that store its armies.
+#[derive(Resource, Debug, Default)]
+pub struct Outgrown(pub AtomicBool);
+
+/// Everything outside a game that a phase may read.
+#[derive(Clone, Copy)]
+pub struct Context<'a, const K: usize> {
+    /// Shapes by index.
+    pub shapes: &'a [Shape<K>],
+    /// Rules by index.
+    pub rules: &'a [Rules],
+    /// What ended games do.
+    pub renewal: &'a Renewal,
+    /// Where rows go.
+    pub outbox: &'a Outbox,
+    /// See [`Outgrown`].
+    pub outgrown: &'a AtomicBool,
+}
+
+/// One game at work, with all that a phase may need.
+pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
+    /// The game.
+    pub game: Game<'g, K, P, A>,
+    /// Its recorded moves, if it is replayed.
+    pub script: Option<&'g mut Script<P>>,
+    /// Its watched views, if it is streamed.
+    pub watch: Option<&'g mut Watch>,
+    /// Its shape.
+    pub shape: &'c Shape<K>,
+    /// Its rules.
+    pub rules: &'c Rules,
+    /// Everything else.
+    pub context: &'c Context<'c, K>,
+    /// Where this chunk's rows are written.
+    pub rows: Option<&'g mut RowBatch>,
+}
+
+/// A phase, or several in a row, as something done to one game.
+pub trait Stage: Send + Sync + 'static {
+    /// Whether it writes rows.
+    const WRITES_ROWS: bool = false;
+
+    /// Does it. Must be `#[inline(always)]`, so that it is compiled for the instructions in use.
+    fn visit<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>);
+}
+
+/// The resources that systems read.
+#[derive(SystemParam)]
+pub struct Tables<'w, const K: usize> {
+    shapes: Res<'w, Shapes<K>>,
+    rules: Res<'w, Rulebook>,
+    renewal: Res<'w, Renewal>,
+    outbox: Res<'w, Outbox>,
+    outgrown: Res<'w, Outgrown>,
+    runner: Res<'w, Runner>,
+    due: Res<'w, Due>,
+}
+
+/// The system that takes all games of one class through a stage.
+pub fn over_all_games<S: Stage, const K: usize, const P: usize, A: Cell>(
+    mut batch: Query<Row<K, P, A>, Without<Live>>,
+    mut live: Query<Row<K, P, A>, With<Live>>,
+    tables: Tables<K>,
+) {
+    let context = Context {
+        shapes: &tables.shapes.0,
+        rules: &tables.rules.0,
+        renewal: &tables.renewal,
+        outbox: &tables.outbox,
+        outgrown: &tables.outgrown.0,
+    };
+    let isa = tables.runner.isa;
+    let mut place = class_place::<K, P, A>();
+    let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
+    for mut rows in tables_of_games {
+        let columns = Columns::of(&mut rows);
+        let chunks = columns.len().div_ceil(games_per_chunk(P)) as u64;
+        let traversal = Traversal { context: &context, isa, parallel: tables.runner.parallel };
+        traversal.split::<S, K, P, A>(columns, place);
+        place += chunks;
+    }
+    for &entity in &tables.due.0 {
+        let Ok(mut row) = live.get_mut(entity) else { continue };
+        let mut batch = take_rows::<S, K>(&context, P);
+        visit_one::<S, K, P, A>(row.game(), &context, batch.as_mut());
+        give_rows(&context, batch, place);
+        place += 1;
+    }
+}
+
+/// Where the places of a class's batches begin: classes in a fixed order, far apart.
+fn class_place<const K: usize, const P: usize, A: Cell>() -> u64 {
+    ((K * 64 + P * 2 + usize::from(size_of::<A>() > 2)) as u64) << 40
+}
+
+fn games_per_chunk(seats: usize) -> usize {
+    ROWS_PER_BATCH / seats
+}
+
+#[derive(Clone, Copy)]
+struct Traversal<'a, const K: usize> {
+    context: &'a Context<'a, K>,
+    isa: Isa,
+    parallel: bool,
+}
+
+impl<const K: usize> Traversal<'_, K> {
+    /// Halves the games until a chunk is left. Where the cuts are does not depend on threads.
+    fn split<S: Stage, const KK: usize, const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
+        let per_chunk = games_per_chunk(P);
+        let chunks = columns.len().div_ceil(per_chunk);
+        if chunks <= 1 {
+            self.chunk::<S, P, A>(columns, place);
+            return;
+        }
+        let half = chunks / 2;
+        let (first, rest) = columns.split_at(half * per_chunk);
+        let rest_place = place + half as u64;
+        if self.parallel {
+            rayon::join(
+                || self.split::<S, KK, P, A>(first, place),
+                || self.split::<S, KK, P, A>(rest, rest_place),
+            );
+        } else {
+            self.split::<S, KK, P, A>(first, place);
+            self.split::<S, KK, P, A>(rest, rest_place);
+        }
+    }
+
+    fn chunk<S: Stage, const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
+        if columns.is_empty() {
+            return;
+        }
+        let mut rows = take_rows::<S, K>(self.context, columns.len() * P);
+        self.isa.run(Chunk::<S, K, P, A> {
+            columns,
+            context: self.context,
+            rows: rows.as_mut(),
+            stage: std::marker::PhantomData,
+        });
+        give_rows(self.context, rows, place);
+    }
+}
+
+fn take_rows<S: Stage, const K: usize>(context: &Context<'_, K>, rows: usize) -> Option<RowBatch> {
+    let outbox = context.outbox;
+    let sink = outbox.sink.as_ref().filter(|_| S::WRITES_ROWS)?;
+    Some(sink.take(outbox.format, rows))
+}
+
+fn give_rows<const K: usize>(context: &Context<'_, K>, rows: Option<RowBatch>, place: u64) {
+    if let (Some(rows), Some(sink)) = (rows, context.outbox.sink.as_ref()) {
+        sink.give(place, rows);
+    }
+}
+
+/// A chunk of games on its way through a stage.
+struct Chunk<'a, S, const K: usize, const P: usize, A: Cell> {
+    columns: Columns<'a, K, P, A>,
+    context: &'a Context<'a, K>,
+    rows: Option<&'a mut RowBatch>,
+    stage: std::marker::PhantomData<S>,
+}
+
+impl<S: Stage, const K: usize, const P: usize, A: Cell> Work for Chunk<'_, S, K, P, A> {
+    #[inline(always)]
+    fn run(mut self) {
+        for i in 0..self.columns.len() {
+            self.columns.prefetch_after(i);
+            let rows = self.rows.as_deref_mut();
+            visit_one::<S, K, P, A>(self.columns.game(i), self.context, rows);
+        }
+    }
+}
+
+#[inline(always)]
+fn visit_one<S: Stage, const K: usize, const P: usize, A: Cell>(
+    components: Components<'_, K, P, A>,
+    context: &Context<'_, K>,
+    rows: Option<&mut RowBatch>,
+) {
+    let Components { game, script, watch } = components;
+    let shape = &context.shapes[usize::from(game.setup.shape)];
+    let rules = &context.rules[usize::from(game.setup.rules)];
+    S::visit(&mut Visit { game, script, watch, shape, rules, context, rows });
+}

@@ -1,1 +1,19 @@
-fn main() {}
+//! `bivouac`: simulate, import, replay and measure games of a fog-of-war strategy game.
+
+mod cli;
+mod cmd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) => {
+            cli::report_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,11 @@
 //! The act phase: built-in policies choose orders from the views of their seats.
 
-use crate::{visit::Visit, components::Cell, policies::{self, Policy}, rules::view::View};
+use crate::{
+    components::Cell,
+    policies::{self, Policy},
+    rules::view::View,
+    visit::Visit,
+};
 
 /// Lets the policies of the game's living seats choose.
 #[inline(always)]

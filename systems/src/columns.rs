@@ -3,7 +3,9 @@
 use bevy_ecs::{entity::Entity, query::QueryData};
 
 use crate::{
-    components::{Armies, Cell, Game, Ledger, Orders, Setup, Standing, Terrain, Territory, Vision},
+    components::{
+        Armies, Cell, Game, Ledger, Orders, Recording, Setup, Standing, Terrain, Territory, Vision,
+    },
     delta::Watch,
     prefetch::prefetch,
     replay::Script,
@@ -39,6 +41,8 @@ pub struct Row<const K: usize, const P: usize, A: Cell> {
     pub script: Option<&'static mut Script<P>>,
     /// The views that are streamed as deltas.
     pub watch: Option<&'static mut Watch>,
+    /// The orders carried out so far.
+    pub recording: Option<&'static mut Recording>,
 }
 
 /// One game and what only some games have.
@@ -49,6 +53,8 @@ pub struct Components<'a, const K: usize, const P: usize, A: Cell> {
     pub script: Option<&'a mut Script<P>>,
     /// Its watched views, if it is streamed.
     pub watch: Option<&'a mut Watch>,
+    /// The orders carried out so far, if they are recorded.
+    pub recording: Option<&'a mut Recording>,
 }
 
 /// A run of games of one table, column by column.
@@ -73,6 +79,8 @@ pub struct Columns<'a, const K: usize, const P: usize, A: Cell> {
     pub scripts: &'a mut [Script<P>],
     /// Watched views, one entry for each game or for none.
     pub watches: &'a mut [Watch],
+    /// Orders carried out so far, one entry for each game or for none.
+    pub recordings: &'a mut [Recording],
 }
 
 impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
@@ -91,6 +99,10 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             orders: row.orders.bypass_change_detection(),
             scripts: row.script.as_mut().map_or(&mut [], |script| script.bypass_change_detection()),
             watches: row.watch.as_mut().map_or(&mut [], |watch| watch.bypass_change_detection()),
+            recordings: row
+                .recording
+                .as_mut()
+                .map_or(&mut [], |moves| moves.bypass_change_detection()),
         }
     }
 
@@ -117,7 +129,21 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
         let (orders, orders_rest) = self.orders.split_at_mut(n);
         let (scripts, scripts_rest) = self.scripts.split_at_mut(n.min(self.scripts.len()));
         let (watches, watches_rest) = self.watches.split_at_mut(n.min(self.watches.len()));
-        let first = Self { setup, standing, ledger, terrain, territory, armies, vision, orders, scripts, watches };
+        let (recordings, recordings_rest) =
+            self.recordings.split_at_mut(n.min(self.recordings.len()));
+        let first = Self {
+            setup,
+            standing,
+            ledger,
+            terrain,
+            territory,
+            armies,
+            vision,
+            orders,
+            scripts,
+            watches,
+            recordings,
+        };
         let rest = Self {
             setup: setup_rest,
             standing: standing_rest,
@@ -129,6 +155,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             orders: orders_rest,
             scripts: scripts_rest,
             watches: watches_rest,
+            recordings: recordings_rest,
         };
         (first, rest)
     }
@@ -146,7 +173,12 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             vision: &mut self.vision[i],
             orders: &mut self.orders[i],
         };
-        Components { game, script: self.scripts.get_mut(i), watch: self.watches.get_mut(i) }
+        Components {
+            game,
+            script: self.scripts.get_mut(i),
+            watch: self.watches.get_mut(i),
+            recording: self.recordings.get_mut(i),
+        }
     }
 
     /// Starts loading the game a few places after `i`.
@@ -178,6 +210,11 @@ impl<const K: usize, const P: usize, A: Cell> RowItem<'_, '_, K, P, A> {
             vision: &mut self.vision,
             orders: &mut self.orders,
         };
-        Components { game, script: self.script.as_deref_mut(), watch: self.watch.as_deref_mut() }
+        Components {
+            game,
+            script: self.script.as_deref_mut(),
+            watch: self.watch.as_deref_mut(),
+            recording: self.recording.as_deref_mut(),
+        }
     }
 }

@@ -45,7 +45,11 @@ impl Cell for u16 {
         i32::from(self)
     }
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "TOTAL keeps armies in range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "TOTAL keeps armies in range"
+    )]
     fn of(units: i32) -> Self {
         debug_assert!((0..=i32::from(Self::MAX)).contains(&units), "army {units} in 16 bits");
         units as Self
@@ -195,6 +199,10 @@ pub struct Vision<const K: usize, const P: usize>(pub [Plane<K>; P]);
 #[derive(Component, Clone, Copy, Debug)]
 pub struct Orders<const P: usize>(pub [Order; P]);
 
+/// The orders that a game's seats have carried out so far, for its record.
+#[derive(Component, Clone, Debug, Default)]
+pub struct Recording(pub Vec<Vec<crate::replay::ScriptedOrder>>);
+
 /// One order of one seat: a step, a build or a pass, in 16 bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Order(u16);
@@ -254,7 +262,11 @@ impl Order {
     /// The order with an index of the flat action space (`crate::rules::view` documents it), or a
     /// pass for any other number.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the range first")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked against the range first"
+    )]
     pub fn from_action(action: i32, tiles: u16) -> Self {
         let pass = 8 * i32::from(tiles);
         if (0..pass).contains(&action) {
@@ -346,7 +358,8 @@ impl<const K: usize, A: Cell> Armies<K, A> {
     pub fn at_least(&self, least: i32) -> Plane<K> {
         let mut plane = Plane::EMPTY;
         for (bits, units) in plane.0.iter_mut().zip(&self.units) {
-            *bits = units.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.get() >= least));
+            *bits =
+                units.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.get() >= least));
         }
         plane
     }
@@ -459,7 +472,10 @@ mod tests {
                 assert_eq!(Order::from_action(action, tiles), Order::PASS);
             }
         }
-        assert_eq!(Order::step(1023, 3, true).command(), Command::Step { from: 1023, direction: 3, half: true });
+        assert_eq!(
+            Order::step(1023, 3, true).command(),
+            Command::Step { from: 1023, direction: 3, half: true }
+        );
         assert_eq!(Order::PASS.command(), Command::Pass);
     }
 

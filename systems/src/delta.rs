@@ -66,7 +66,9 @@ impl SeenBoard {
     }
 }
 
-fn seen_tiles<const K: usize, const P: usize, A: Cell>(view: &View<'_, K, P, A>) -> impl Iterator<Item = SeenTile> {
+fn seen_tiles<const K: usize, const P: usize, A: Cell>(
+    view: &View<'_, K, P, A>,
+) -> impl Iterator<Item = SeenTile> {
     let (visible, cities, generals) = (view.visible(), view.cities(), view.generals());
     let (mountains, structures) = (view.mountains(), view.fog_structures());
     let land: [_; P] = std::array::from_fn(|seat| view.land_of(seat));
@@ -79,7 +81,8 @@ fn seen_tiles<const K: usize, const P: usize, A: Cell>(view: &View<'_, K, P, A>)
             t if structures.has(t) => Face::FogStructure,
             _ => Face::Fog,
         };
-        let owner = (0_u8..).zip(&land).find(|(_, land)| land.has(tile)).map_or(255, |(seat, _)| seat);
+        let owner =
+            (0_u8..).zip(&land).find(|(_, land)| land.has(tile)).map_or(255, |(seat, _)| seat);
         SeenTile { face, owner, army: view.army(tile) }
     })
 }

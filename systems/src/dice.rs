@@ -95,8 +95,9 @@ mod tests {
 
     #[test]
     fn episodes_have_different_keys() {
-        let keys: BTreeSet<u64> =
-            (0..100).flat_map(|game| (0..100).map(move |episode| episode_key(7, game, episode))).collect();
+        let keys: BTreeSet<u64> = (0..100)
+            .flat_map(|game| (0..100).map(move |episode| episode_key(7, game, episode)))
+            .collect();
         assert_eq!(keys.len(), 10_000);
     }
 

@@ -48,7 +48,11 @@ fn end_of_episode<const P: usize>(standing: &Standing<P>, allies: u16, _seat: us
 }
 
 #[inline(always)]
-fn write_row<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>, seat: usize, end: u8) {
+fn write_row<const K: usize, const P: usize, A: Cell>(
+    visit: &mut Visit<'_, '_, K, P, A>,
+    seat: usize,
+    end: u8,
+) {
     let Visit { game, rows, context, shape, rules, .. } = visit;
     let Some(rows) = rows.as_deref_mut() else { return };
     let (format, row) = (rows.format, rows.len);
@@ -81,7 +85,8 @@ fn write_row<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, 
     }
     rows.step[row] = game.standing.turn;
     let canvas = format.width;
-    rows.action[row] = if first { -1 } else { padded_action(game.orders.0[seat], shape.width, canvas, format) };
+    rows.action[row] =
+        if first { -1 } else { padded_action(game.orders.0[seat], shape.width, canvas, format) };
     rows.reward[row] = if first { 0.0 } else { earned };
     let large = if large { flag::LARGE_ARMY } else { 0 };
     rows.flags[row] = end | large | if first { flag::FIRST } else { 0 };
@@ -97,14 +102,21 @@ fn write_row<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, 
 
 /// The action's index in the space of the padded board.
 #[inline(always)]
-fn padded_action(order: crate::components::Order, width: u16, canvas: u16, format: RowFormat) -> i32 {
+fn padded_action(
+    order: crate::components::Order,
+    width: u16,
+    canvas: u16,
+    format: RowFormat,
+) -> i32 {
     use crate::components::{Command, Order};
     #[expect(clippy::cast_possible_truncation, reason = "a board has at most 1024 tiles")]
     let tiles = format.tiles() as u16;
     let pad = |tile: u16| if width == canvas { tile } else { tile / width * canvas + tile % width };
     match order.command() {
         Command::Pass => Order::PASS.action(tiles),
-        Command::Step { from, direction, half } => Order::step(pad(from), direction, half).action(tiles),
+        Command::Step { from, direction, half } => {
+            Order::step(pad(from), direction, half).action(tiles)
+        }
         Command::Build { tile } => Order::build(pad(tile)).action(tiles),
     }
 }
@@ -177,7 +189,11 @@ fn write_planes<const K: usize>(out: &mut [u64], words: usize, planes: &[Plane<K
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 16 bits first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 16 bits first"
+)]
 fn saturated<A: Cell>(cell: A) -> u16 {
     cell.get().clamp(0, i32::from(u16::MAX)) as u16
 }
@@ -212,10 +228,18 @@ fn pad_plane<const K: usize>(out: &mut [u64], plane: &Plane<K>, width: u16, canv
 }
 
 #[cold]
-fn pad_army<const K: usize, const P: usize, A: Cell>(out: &mut [u16], view: &View<'_, K, P, A>, canvas: u16) {
+fn pad_army<const K: usize, const P: usize, A: Cell>(
+    out: &mut [u16],
+    view: &View<'_, K, P, A>,
+    canvas: u16,
+) {
     out.fill(0);
     let width = view.shape().width;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 16 bits first")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 16 bits first"
+    )]
     for tile in view.visible().tiles() {
         let padded = tile / width * canvas + tile % width;
         out[usize::from(padded)] = view.army(tile).clamp(0, i32::from(u16::MAX)) as u16;
@@ -224,7 +248,11 @@ fn pad_army<const K: usize, const P: usize, A: Cell>(out: &mut [u16], view: &Vie
 
 /// Owners as seats after the viewer: 0 is the viewer, 255 nobody or unseen.
 #[cold]
-fn write_owners<const K: usize, const P: usize, A: Cell>(out: &mut [u8], view: &View<'_, K, P, A>, canvas: u16) {
+fn write_owners<const K: usize, const P: usize, A: Cell>(
+    out: &mut [u8],
+    view: &View<'_, K, P, A>,
+    canvas: u16,
+) {
     out.fill(255);
     let width = view.shape().width;
     for seat in 0..view.players() {

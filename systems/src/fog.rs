@@ -1,6 +1,6 @@
 //! The fog phase: what every seat sees.
 
-use crate::{visit::Visit, components::Cell, rules::view};
+use crate::{components::Cell, rules::view, visit::Visit};
 
 /// Recomputes the views of all seats.
 #[inline(always)]

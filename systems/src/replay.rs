@@ -57,7 +57,12 @@ impl<const P: usize> Script<P> {
     /// Whether every recorded order and departure has been used.
     pub fn is_finished(&self) -> bool {
         self.next_departure as usize == self.moves.departures.len()
-            && self.moves.orders.iter().zip(self.next).all(|(orders, next)| orders.len() == next as usize)
+            && self
+                .moves
+                .orders
+                .iter()
+                .zip(self.next)
+                .all(|(orders, next)| orders.len() == next as usize)
     }
 
     /// Orders that wait in the seat's queue at `turn`.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 
 use crate::{
-    visit::Visit,
     components::{Cell, Game, Ledger, NO_TILE, Order, State},
     dice,
     rules::{plane::Plane, shape::Shape, view},
     start::Start,
+    visit::Visit,
 };
 
 /// What ended batch games do next.
@@ -52,7 +52,10 @@ fn renew<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P
 ///
 /// The start must fit the game's size and number of seats.
 #[expect(clippy::cast_possible_truncation, reason = "seats are below 16, tiles below 1024")]
-#[expect(clippy::cast_sign_loss, reason = "negative armies count as nothing in the bound of neutral units")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "negative armies count as nothing in the bound of neutral units"
+)]
 pub fn lay_out<const K: usize, const P: usize, A: Cell>(
     game: &mut Game<'_, K, P, A>,
     shape: &Shape<K>,
@@ -62,7 +65,8 @@ pub fn lay_out<const K: usize, const P: usize, A: Cell>(
     *game.ledger = Ledger::BLANK;
     game.orders.0 = [Order::PASS; P];
     game.terrain.passable = shape.board.without(Plane::of(start.mountains.iter().copied()));
-    game.terrain.sites = Plane::of(start.cities.iter().map(|c| c.0).chain(start.generals.iter().flatten().copied()));
+    game.terrain.sites =
+        Plane::of(start.cities.iter().map(|c| c.0).chain(start.generals.iter().flatten().copied()));
     game.territory.0 = [Plane::EMPTY; P];
     *game.armies = crate::components::Armies::default();
     let standing = &mut *game.standing;

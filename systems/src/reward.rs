@@ -82,7 +82,8 @@ impl Reward {
     };
 
     /// A difference of potentials, which leaves the best policy as it is (arXiv 2507.06825).
-    pub const POTENTIAL: Self = Self { land_ratio: 0.3, army_ratio: 0.3, city_ratio: 0.4, ..Self::SPARSE };
+    pub const POTENTIAL: Self =
+        Self { land_ratio: 0.3, army_ratio: 0.3, city_ratio: 0.4, ..Self::SPARSE };
 
     /// The preset of this name.
     ///
@@ -115,7 +116,10 @@ impl Reward {
     }
 
     /// The worth of a view, of which a reward is the change.
-    #[expect(clippy::cast_precision_loss, reason = "totals are far below 2^24 except in endless games")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "totals are far below 2^24 except in endless games"
+    )]
     pub fn worth<const K: usize, const P: usize, A: Cell>(&self, view: &View<'_, K, P, A>) -> f32 {
         let Sides { land, army, opponent_land, opponent_army } = sides(view);
         let cities = (view.own() & view.cities()).count();
@@ -133,8 +137,14 @@ impl Reward {
     }
 
     /// The part of a reward that is paid for a position rather than for a change.
-    #[expect(clippy::cast_precision_loss, reason = "totals are far below 2^24 except in endless games")]
-    pub fn presence<const K: usize, const P: usize, A: Cell>(&self, view: &View<'_, K, P, A>) -> f32 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "totals are far below 2^24 except in endless games"
+    )]
+    pub fn presence<const K: usize, const P: usize, A: Cell>(
+        &self,
+        view: &View<'_, K, P, A>,
+    ) -> f32 {
         let Sides { army, opponent_army, .. } = sides(view);
         let sum = (army + opponent_army).max(1) as f32;
         self.army_share * (army as f32 - opponent_army as f32) / sum

@@ -194,8 +194,9 @@ pub struct KeptRows {
 impl KeptRows {
     /// The batches since the last call, in the order of their places.
     pub fn drain(&self) -> Vec<RowBatch> {
-        let mut batches =
-            std::mem::take(&mut *self.batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut batches = std::mem::take(
+            &mut *self.batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         batches.sort_by_key(|(place, _)| *place);
         batches.into_iter().map(|(_, batch)| batch).collect()
     }

@@ -6,8 +6,9 @@ use bevy_ecs::{
 };
 
 use crate::{
-    act, delta, experience, fog, reset, turn,
+    act,
     components::Cell,
+    delta, experience, fog, reset, turn,
     visit::{Stage, Visit, over_all_games},
 };
 
@@ -30,7 +31,8 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, in their order.
-    pub const ALL: [Self; 6] = [Self::Reset, Self::Act, Self::Turn, Self::Fog, Self::Delta, Self::Experience];
+    pub const ALL: [Self; 6] =
+        [Self::Reset, Self::Act, Self::Turn, Self::Fog, Self::Delta, Self::Experience];
 
     /// Its name on the command line and in reports.
     pub fn name(self) -> &'static str {
@@ -98,7 +100,8 @@ pub fn schedule(order: Order, phases: &[Phase]) -> Schedule {
         return schedule;
     }
     schedule.configure_sets(
-        (Phase::Reset, Phase::Act, Phase::Turn, Phase::Fog, Phase::Delta, Phase::Experience).chain(),
+        (Phase::Reset, Phase::Act, Phase::Turn, Phase::Fog, Phase::Delta, Phase::Experience)
+            .chain(),
     );
     for &phase in phases {
         let systems = match phase {
@@ -115,7 +118,8 @@ pub fn schedule(order: Order, phases: &[Phase]) -> Schedule {
 }
 
 /// A stage over the games of every class, one class after the other.
-fn every_class<S: Stage>() -> bevy_ecs::schedule::ScheduleConfigs<bevy_ecs::system::ScheduleSystem> {
+fn every_class<S: Stage>() -> bevy_ecs::schedule::ScheduleConfigs<bevy_ecs::system::ScheduleSystem>
+{
     (
         over_all_games::<S, 8, 2, u16>,
         over_all_games::<S, 8, 4, u16>,

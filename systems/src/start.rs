@@ -33,7 +33,9 @@ pub struct Start {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StartError {
     /// The board has no tile or is too large.
-    #[error("a board of {width}x{height} (width x height) is not supported: each side is 1 to {MAX_SIDE}")]
+    #[error(
+        "a board of {width}x{height} (width x height) is not supported: each side is 1 to {MAX_SIDE}"
+    )]
     Size {
         /// Columns.
         width: u16,
@@ -119,7 +121,10 @@ impl Start {
             return Err(StartError::Players(self.players()));
         }
         if self.generals.len() != self.players() {
-            return Err(StartError::Generals { generals: self.generals.len(), players: self.players() });
+            return Err(StartError::Generals {
+                generals: self.generals.len(),
+                players: self.players(),
+            });
         }
         let mountains = self.mountains.iter().map(|&t| ("mountain", t, 0));
         let cities = self.cities.iter().map(|&(t, army)| ("city", t, army));
@@ -169,9 +174,18 @@ mod tests {
         assert_eq!(refuse(&|s| s.height = 0), StartError::Size { width: 4, height: 0 });
         assert_eq!(refuse(&|s| s.teams = vec![]), StartError::Players(0));
         assert_eq!(refuse(&|s| s.teams = vec![0; 17]), StartError::Players(17));
-        assert_eq!(refuse(&|s| s.generals.truncate(1)), StartError::Generals { generals: 1, players: 2 });
-        assert_eq!(refuse(&|s| s.mountains[0] = 12), StartError::Outside { what: "mountain", tile: 12, tiles: 12 });
-        assert_eq!(refuse(&|s| s.generals[1] = Some(6)), StartError::Taken { what: "general", tile: 6 });
+        assert_eq!(
+            refuse(&|s| s.generals.truncate(1)),
+            StartError::Generals { generals: 1, players: 2 }
+        );
+        assert_eq!(
+            refuse(&|s| s.mountains[0] = 12),
+            StartError::Outside { what: "mountain", tile: 12, tiles: 12 }
+        );
+        assert_eq!(
+            refuse(&|s| s.generals[1] = Some(6)),
+            StartError::Taken { what: "general", tile: 6 }
+        );
         assert!(matches!(refuse(&|s| s.neutrals[0].1 = i32::MAX), StartError::Army { .. }));
     }
 

@@ -1,9 +1,10 @@
 //! The turn phase: one tick of the rules.
 
 use crate::{
-    visit::Visit,
-    components::{Cell, State},
+    components::{Cell, Order, Recording, State},
+    replay::ScriptedOrder,
     rules::tick::{NoLog, Single, tick},
+    visit::Visit,
 };
 
 /// Plays one tick and cuts the game off at its tick limit.
@@ -17,14 +18,41 @@ pub fn turn<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K
         None => tick(game, visit.shape, visit.rules, &mut Single(game.orders.0), &mut NoLog),
         Some(script) => replay_tick(game, visit.shape, visit.rules, script),
     }
+    if let Some(recording) = visit.recording.as_deref_mut() {
+        record(recording, visit.game.standing.turn - 1, &visit.game.orders.0);
+    }
     let standing = &mut *visit.game.standing;
     if standing.turn >= visit.game.setup.max_ticks && standing.state == State::Running {
         standing.state = State::Truncated;
     }
+    if standing.has_ended() {
+        announce_end(visit);
+    }
+    let standing = &visit.game.standing;
     let total = standing.army.iter().fold(standing.neutral, |sum, &army| sum.saturating_add(army));
     if total > A::TOTAL {
         visit.context.outgrown.store(true, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// Notes the orders that were carried out in the tick of `turn`.
+#[inline(never)]
+fn record(recording: &mut Recording, turn: u32, orders: &[Order]) {
+    for (list, &order) in recording.0.iter_mut().zip(orders) {
+        if order != Order::PASS {
+            list.push(ScriptedOrder { turn, order });
+        }
+    }
+}
+
+#[cold]
+fn announce_end<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
+    if matches!(visit.context.renewal, crate::reset::Renewal::Pool { .. }) {
+        // The game renews itself; nobody waits for its end.
+        return;
+    }
+    let mut ended = visit.context.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ended.push(visit.game.setup.id);
 }
 
 /// Replays are rare beside batch games; kept apart, their queues do not crowd the hot loop.

@@ -1,15 +1,12 @@
 //! Taking every game through the phases: chunk by chunk, in parallel, in a fixed order.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, atomic::AtomicBool};
 
-use bevy_ecs::{
-    prelude::*,
-    system::SystemParam,
-};
+use bevy_ecs::{prelude::*, system::SystemParam};
 
 use crate::{
     columns::{Columns, Components, Row},
-    components::{Cell, Game},
+    components::{Cell, Game, Recording},
     delta::Watch,
     isa::{Isa, Work},
     replay::Script,
@@ -63,6 +60,10 @@ pub struct Runner {
 #[derive(Resource, Debug, Default)]
 pub struct Outgrown(pub AtomicBool);
 
+/// Games that ended since the list was last taken, in no particular order.
+#[derive(Resource, Debug, Default)]
+pub struct Ended(pub Mutex<Vec<u64>>);
+
 /// Everything outside a game that a phase may read.
 #[derive(Clone, Copy)]
 pub struct Context<'a, const K: usize> {
@@ -76,6 +77,8 @@ pub struct Context<'a, const K: usize> {
     pub outbox: &'a Outbox,
     /// See [`Outgrown`].
     pub outgrown: &'a AtomicBool,
+    /// See [`Ended`].
+    pub ended: &'a Mutex<Vec<u64>>,
 }
 
 /// One game at work, with all that a phase may need.
@@ -86,6 +89,8 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub script: Option<&'g mut Script<P>>,
     /// Its watched views, if it is streamed.
     pub watch: Option<&'g mut Watch>,
+    /// The orders carried out so far, if they are recorded.
+    pub recording: Option<&'g mut Recording>,
     /// Its shape.
     pub shape: &'c Shape<K>,
     /// Its rules.
@@ -113,6 +118,7 @@ pub struct Tables<'w, const K: usize> {
     renewal: Res<'w, Renewal>,
     outbox: Res<'w, Outbox>,
     outgrown: Res<'w, Outgrown>,
+    ended: Res<'w, Ended>,
     runner: Res<'w, Runner>,
     due: Res<'w, Due>,
 }
@@ -129,6 +135,7 @@ pub fn over_all_games<S: Stage, const K: usize, const P: usize, A: Cell>(
         renewal: &tables.renewal,
         outbox: &tables.outbox,
         outgrown: &tables.outgrown.0,
+        ended: &tables.ended.0,
     };
     let isa = tables.runner.isa;
     let mut place = class_place::<K, P, A>();
@@ -167,7 +174,11 @@ struct Traversal<'a, const K: usize> {
 
 impl<const K: usize> Traversal<'_, K> {
     /// Halves the games until a chunk is left. Where the cuts are does not depend on threads.
-    fn split<S: Stage, const KK: usize, const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
+    fn split<S: Stage, const KK: usize, const P: usize, A: Cell>(
+        self,
+        columns: Columns<'_, K, P, A>,
+        place: u64,
+    ) {
         let per_chunk = games_per_chunk(P);
         let chunks = columns.len().div_ceil(per_chunk);
         if chunks <= 1 {
@@ -240,8 +251,8 @@ fn visit_one<S: Stage, const K: usize, const P: usize, A: Cell>(
     context: &Context<'_, K>,
     rows: Option<&mut RowBatch>,
 ) {
-    let Components { game, script, watch } = components;
+    let Components { game, script, watch, recording } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    S::visit(&mut Visit { game, script, watch, shape, rules, context, rows });
+    S::visit(&mut Visit { game, script, watch, recording, shape, rules, context, rows });
 }

@@ -10,12 +10,15 @@ use bevy_ecs::{
 use thiserror::Error;
 
 use crate::{
-    components::{Armies, Cell, Game, Ledger, NO_TILE, Order, Orders, Setup, Standing, State, Terrain, Territory, Vision},
+    components::{
+        Armies, Cell, Game, Ledger, NO_TILE, Order, Orders, Recording, Setup, Standing, State,
+        Terrain, Territory, Vision,
+    },
     delta::{SeenBoard, ViewDelta, Watch, WatchedSeat},
     dice,
     isa::Isa,
     policies::Policy,
-    replay::{Script, ScriptMoves},
+    replay::{Script, ScriptMoves, ScriptedOrder},
     reset::{self, Renewal},
     reward::Reward,
     rows::{RowFormat, SharedSink},
@@ -29,7 +32,7 @@ use crate::{
     },
     schedule::{self, Phase},
     start::{Start, StartError},
-    visit::{Due, Live, Outbox, Outgrown, Rulebook, Runner, Shapes},
+    visit::{Due, Ended, Live, Outbox, Outgrown, Rulebook, Runner, Shapes},
 };
 
 /// The stable id of a game. It is never given to another game.
@@ -87,6 +90,8 @@ pub struct GameSpec<'a> {
     pub script: Option<Arc<ScriptMoves>>,
     /// Whether it advances only when it is due.
     pub is_live: bool,
+    /// Whether the orders carried out are kept for its record.
+    pub is_recorded: bool,
 }
 
 impl<'a> GameSpec<'a> {
@@ -104,6 +109,7 @@ impl<'a> GameSpec<'a> {
             has_fog: true,
             script: None,
             is_live: false,
+            is_recorded: false,
         }
     }
 }
@@ -126,7 +132,9 @@ pub enum WorldError {
         players: usize,
     },
     /// The world writes rows for smaller boards.
-    #[error("a {height}x{width} board does not fit rows of {rows_height}x{rows_width} (height x width)")]
+    #[error(
+        "a {height}x{width} board does not fit rows of {rows_height}x{rows_width} (height x width)"
+    )]
     RowFormat {
         /// Rows of the board.
         height: u16,
@@ -138,7 +146,9 @@ pub enum WorldError {
         rows_width: u16,
     },
     /// A replayed game cannot begin another episode, nor change its size in place.
-    #[error("game {0:?} cannot be reset to a board of another size, number of players or team layout")]
+    #[error(
+        "game {0:?} cannot be reset to a board of another size, number of players or team layout"
+    )]
     OtherSize(GameId),
     /// There is no such game.
     #[error("game {0:?} does not exist")]
@@ -211,7 +221,8 @@ impl Position {
         if self.state != State::Over {
             return Vec::new();
         }
-        let side: Vec<u8> = (0..teams.len()).filter(|&seat| self.alive[seat]).map(|seat| teams[seat]).collect();
+        let side: Vec<u8> =
+            (0..teams.len()).filter(|&seat| self.alive[seat]).map(|seat| teams[seat]).collect();
         (0..teams.len()).filter(|&seat| side.contains(&teams[seat])).collect()
     }
 }
@@ -256,7 +267,8 @@ impl Class {
     #[expect(clippy::cast_possible_truncation, reason = "at most 16 seats")]
     fn of(start: &Start) -> Self {
         let units = start.cities.iter().chain(&start.neutrals).map(|c| i64::from(c.1));
-        let is_wide = units.clone().any(|army| army < 0) || units.sum::<i64>() > i64::from(u16::TOTAL) / 2;
+        let is_wide =
+            units.clone().any(|army| army < 0) || units.sum::<i64>() > i64::from(u16::TOTAL) / 2;
         if is_wide {
             return Self::WIDE;
         }
@@ -298,6 +310,7 @@ impl World {
         ecs.insert_resource(Rulebook::default());
         ecs.insert_resource(Renewal::default());
         ecs.insert_resource(Due::default());
+        ecs.insert_resource(Ended::default());
         ecs.insert_resource(Outgrown(AtomicBool::new(false)));
         ecs.insert_resource(Runner { isa: config.isa, parallel: false });
         let format = RowFormat { height: 1, width: 1, has_builds: false, has_owners: false };
@@ -359,17 +372,22 @@ impl World {
             if spec.is_live {
                 entity.insert(Live);
             }
+            if spec.is_recorded {
+                entity.insert(Recording(vec![Vec::new(); spec.start.players()]));
+            }
             entity.get_mut::<Setup<P>>().expect("just inserted").id = entity.id().to_bits();
             entity.id()
         });
         self.games += 1;
+        self.announce_if_ended(GameId(id))?;
         Ok(GameId(id))
     }
 
     fn check(&self, spec: &GameSpec<'_>) -> Result<(), WorldError> {
         let start = spec.start;
         start.check()?;
-        let ruleset = self.rulesets.get(usize::from(spec.rules)).ok_or(WorldError::Ruleset(spec.rules))?;
+        let ruleset =
+            self.rulesets.get(usize::from(spec.rules)).ok_or(WorldError::Ruleset(spec.rules))?;
         if ruleset.moves.order == MoveOrder::ChaseFirst && start.players() != 2 {
             return Err(WorldError::TwoPlayers { rules: spec.rules, players: start.players() });
         }
@@ -386,7 +404,10 @@ impl World {
         Ok(())
     }
 
-    fn bundle<const K: usize, const P: usize, A: Cell>(&mut self, spec: &GameSpec<'_>) -> Bundle<K, P, A> {
+    fn bundle<const K: usize, const P: usize, A: Cell>(
+        &mut self,
+        spec: &GameSpec<'_>,
+    ) -> Bundle<K, P, A> {
         let shape = self.shape::<K>(spec.start);
         let mut bundle = blank(setup(spec, shape));
         let shapes = self.ecs.resource::<Shapes<K>>();
@@ -397,7 +418,9 @@ impl World {
     /// The number of the shape of the start's board, added if it is new.
     #[expect(clippy::cast_possible_truncation, reason = "there are at most 1024 shapes")]
     fn shape<const K: usize>(&mut self, start: &Start) -> u16 {
-        debug_assert!(usize::from(start.width) <= MAX_SIDE && usize::from(start.height) <= MAX_SIDE);
+        debug_assert!(
+            usize::from(start.width) <= MAX_SIDE && usize::from(start.height) <= MAX_SIDE
+        );
         let mut shapes = self.ecs.resource_mut::<Shapes<K>>();
         let known = |s: &Shape<K>| (s.width, s.height) == (start.width, start.height);
         let number = shapes.0.iter().position(known).unwrap_or_else(|| {
@@ -440,6 +463,9 @@ impl World {
             bundle.0.id = id.0.to_bits();
             let mut entity = self.ecs.entity_mut(id.0);
             entity.insert(bundle);
+            if let Some(mut recording) = entity.get_mut::<Recording>() {
+                recording.0 = vec![Vec::new(); spec.start.players()];
+            }
             match &spec.script {
                 Some(script) => {
                     entity.insert(Script::<P>::new(script.clone()));
@@ -449,6 +475,19 @@ impl World {
                 }
             }
         });
+        self.announce_if_ended(id)
+    }
+
+    /// A start with fewer than two living sides is over before its first tick.
+    fn announce_if_ended(&mut self, id: GameId) -> Result<(), WorldError> {
+        if self.progress(id)?.1 != State::Running {
+            let mut ended = self.ecs.resource_mut::<Ended>();
+            ended
+                .0
+                .get_mut()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .push(id.0.to_bits());
+        }
         Ok(())
     }
 
@@ -459,7 +498,9 @@ impl World {
         self.ecs.resource_mut::<Runner>().parallel = parallel;
         let Self { ecs, schedule, pool, .. } = self;
         match pool {
-            Some(pool) if parallel && rayon::current_thread_index().is_none() => pool.install(|| schedule.run(ecs)),
+            Some(pool) if parallel && rayon::current_thread_index().is_none() => {
+                pool.install(|| schedule.run(ecs))
+            }
             _ => schedule.run(ecs),
         }
         ecs.resource_mut::<Due>().0.clear();
@@ -476,6 +517,28 @@ impl World {
         }
     }
 
+    /// The games that ended since the last call, in the order of their ids.
+    pub fn take_ended(&mut self) -> Vec<GameId> {
+        let mut ended = self.ecs.resource_mut::<Ended>();
+        let ended =
+            std::mem::take(ended.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut ids: Vec<GameId> =
+            ended.into_iter().map(|bits| GameId(Entity::from_bits(bits))).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The orders that a recorded game's seats have carried out so far, which begin anew.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn take_recording(&mut self, id: GameId) -> Result<Vec<Vec<ScriptedOrder>>, WorldError> {
+        self.class(id)?;
+        let recording = self.ecs.get_mut::<Recording>(id.0);
+        Ok(recording.map(|mut r| r.0.iter_mut().map(std::mem::take).collect()).unwrap_or_default())
+    }
+
     /// Moves the games whose armies may outgrow 16 bits to the class that stores 32.
     #[cold]
     fn widen(&mut self) {
@@ -488,7 +551,8 @@ impl World {
 
     fn widen_one<const K: usize, const P: usize, A: Cell>(&mut self, entity: Entity) {
         let bundle = self.bundle_of::<K, P, A>(entity);
-        let total = bundle.1.army.iter().fold(bundle.1.neutral, |sum, &army| sum.saturating_add(army));
+        let total =
+            bundle.1.army.iter().fold(bundle.1.neutral, |sum, &army| sum.saturating_add(army));
         if total <= A::TOTAL {
             return;
         }
@@ -506,10 +570,22 @@ impl World {
     }
 
     /// Copies of a game's components.
-    fn bundle_of<const K: usize, const P: usize, A: Cell>(&self, entity: Entity) -> Bundle<K, P, A> {
+    fn bundle_of<const K: usize, const P: usize, A: Cell>(
+        &self,
+        entity: Entity,
+    ) -> Bundle<K, P, A> {
         let game = self.ecs.entity(entity);
         let (setup, standing, ledger, terrain, territory, armies, vision, orders) = game
-            .components::<(&Setup<P>, &Standing<P>, &Ledger<P>, &Terrain<K>, &Territory<K, P>, &Armies<K, A>, &Vision<K, P>, &Orders<P>)>();
+            .components::<(
+                &Setup<P>,
+                &Standing<P>,
+                &Ledger<P>,
+                &Terrain<K>,
+                &Territory<K, P>,
+                &Armies<K, A>,
+                &Vision<K, P>,
+                &Orders<P>,
+            )>();
         (*setup, *standing, *ledger, *terrain, *territory, *armies, *vision, *orders)
     }
 }
@@ -533,7 +609,10 @@ impl World {
     /// Unknown games and seats. An illegal order is no error: it becomes a pass.
     pub fn order(&mut self, id: GameId, seat: usize, order: Order) -> Result<(), WorldError> {
         with_class!(self.seat(id, seat)?, |_K, P, _A| {
-            self.ecs.get_mut::<Orders<P>>(id.0).expect("a game has every component of its class").0[seat] = order;
+            self.ecs
+                .get_mut::<Orders<P>>(id.0)
+                .expect("a game has every component of its class")
+                .0[seat] = order;
         });
         Ok(())
     }
@@ -624,7 +703,8 @@ impl World {
     /// [`WorldError::Unknown`] if it does not exist.
     pub fn progress(&self, id: GameId) -> Result<(u32, State), WorldError> {
         Ok(with_class!(self.class(id)?, |_K, P, _A| {
-            let standing = self.ecs.get::<Standing<P>>(id.0).expect("a game has every component of its class");
+            let standing =
+                self.ecs.get::<Standing<P>>(id.0).expect("a game has every component of its class");
             (standing.turn, standing.state)
         }))
     }
@@ -637,7 +717,8 @@ impl World {
     pub fn orders(&self, id: GameId) -> Result<&[Order], WorldError> {
         Ok(with_class!(self.class(id)?, |_K, P, _A| {
             let players = usize::from(self.setup::<P>(id).players);
-            &self.ecs.get::<Orders<P>>(id.0).expect("a game has every component of its class").0[..players]
+            &self.ecs.get::<Orders<P>>(id.0).expect("a game has every component of its class").0
+                [..players]
         }))
     }
 }
@@ -652,7 +733,8 @@ fn setup<const P: usize>(spec: &GameSpec<'_>, shape: u16) -> Setup<P> {
     for (seat, allies) in allies.iter_mut().enumerate() {
         // Seats beyond the players are nobody's allies but their own, so they count for nothing.
         let team = start.teams.get(seat);
-        let mates = (0..P).filter(|&other| other == seat || team.is_some() && start.teams.get(other) == team);
+        let mates = (0..P)
+            .filter(|&other| other == seat || team.is_some() && start.teams.get(other) == team);
         *allies = mates.fold(0, |set, other| set | 1 << other);
     }
     #[expect(clippy::cast_possible_truncation, reason = "at most 16 players")]
@@ -699,7 +781,9 @@ fn blank<const K: usize, const P: usize, A: Cell>(setup: Setup<P>) -> Bundle<K, 
     )
 }
 
-fn borrow<const K: usize, const P: usize, A: Cell>(bundle: &mut Bundle<K, P, A>) -> Game<'_, K, P, A> {
+fn borrow<const K: usize, const P: usize, A: Cell>(
+    bundle: &mut Bundle<K, P, A>,
+) -> Game<'_, K, P, A> {
     let (setup, standing, ledger, terrain, territory, armies, vision, orders) = bundle;
     Game { setup, standing, ledger, terrain, territory, armies, vision, orders }
 }
@@ -716,7 +800,10 @@ fn longer<T: Copy, const P: usize, const Q: usize>(values: [T; P], filler: T) ->
 }
 
 /// The same game in the class that holds any game.
-fn widened<const K: usize, const P: usize, A: Cell>(bundle: &Bundle<K, P, A>, shape: u16) -> Bundle<16, 16, i32> {
+fn widened<const K: usize, const P: usize, A: Cell>(
+    bundle: &Bundle<K, P, A>,
+    shape: u16,
+) -> Bundle<16, 16, i32> {
     let (setup, standing, ledger, terrain, territory, armies, vision, orders) = bundle;
     let mut wide = Armies::default();
     for tile in Plane::<K>::first(64 * K).tiles() {
@@ -778,8 +865,15 @@ fn widened<const K: usize, const P: usize, A: Cell>(bundle: &Bundle<K, P, A>, sh
     )
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a seat is below 16")]
-fn position_of<const K: usize, const P: usize, A: Cell>(game: &Game<'_, K, P, A>, shape: &Shape<K>) -> Position {
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a seat is below 16"
+)]
+fn position_of<const K: usize, const P: usize, A: Cell>(
+    game: &Game<'_, K, P, A>,
+    shape: &Shape<K>,
+) -> Position {
     let players = usize::from(game.setup.players);
     let owner = |tile| match game.owner(tile) {
         Some(seat) => seat as i8,
@@ -794,7 +888,10 @@ fn position_of<const K: usize, const P: usize, A: Cell>(game: &Game<'_, K, P, A>
         state: standing.state,
         owners: (0..shape.tiles()).map(owner).collect(),
         armies: (0..shape.tiles()).map(|tile| game.armies.get(tile)).collect(),
-        generals: standing.generals[..players].iter().map(|&tile| (tile != NO_TILE).then_some(tile)).collect(),
+        generals: standing.generals[..players]
+            .iter()
+            .map(|&tile| (tile != NO_TILE).then_some(tile))
+            .collect(),
         cities: game.cities().tiles().collect(),
         alive: (0..players).map(|seat| standing.is_alive(seat)).collect(),
         land: standing.land[..players].iter().map(|&land| u32::from(land)).collect(),

@@ -262,8 +262,8 @@ struct MapFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapgen::{MapKind, MapSpec};
     use crate::dice::Dice;
+    use crate::mapgen::{MapKind, MapSpec};
 
     const DRAWN: &str = "; a comment\n\nteams 3 3 7\n  A .   # c-1\n\n  . n5 c40 C  \n";
 

@@ -2,7 +2,10 @@
 
 mod random;
 
-use crate::{components::{Cell, Order}, rules::{ruleset::Rules, view::View}};
+use crate::{
+    components::{Cell, Order},
+    rules::{ruleset::Rules, view::View},
+};
 
 /// Who chooses the orders of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +19,8 @@ pub enum Policy {
 
 impl Policy {
     /// The policies and their names.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::External, "external"), (Self::Random, "random")];
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::External, "external"), (Self::Random, "random")];
 
     /// The policy with this number; any other number is [`Policy::External`].
     #[inline(always)]

@@ -1,9 +1,16 @@
 //! `random`: uniform over the legal marches, whole and half; a pass where there is none.
 
-use crate::{components::{Cell, Order}, dice, rules::view::View};
+use crate::{
+    components::{Cell, Order},
+    dice,
+    rules::view::View,
+};
 
 #[inline(always)]
-pub(super) fn choose<const K: usize, const P: usize, A: Cell>(view: &View<'_, K, P, A>, bits: u64) -> Order {
+pub(super) fn choose<const K: usize, const P: usize, A: Cell>(
+    view: &View<'_, K, P, A>,
+    bits: u64,
+) -> Order {
     let steps = view.steps();
     let counts = steps.map(|plane| plane.count());
     let total: u32 = counts.iter().sum();

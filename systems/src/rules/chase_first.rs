@@ -1,7 +1,12 @@
 //! Ticks of the rulesets `generals-bots` and `competition` (competition, "One tick").
 
-use super::{legality::Move, ruleset::Rules, shape::Shape, tick::{Log, Queue}};
 use super::tick::Aftermath;
+use super::{
+    legality::Move,
+    ruleset::Rules,
+    shape::Shape,
+    tick::{Log, Queue},
+};
 use crate::components::{Cell, Command, Game, Order};
 
 impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
@@ -83,7 +88,13 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
 
     /// Settles the game. Returns who gets the land of the other, once armies have grown.
     #[cold]
-    fn decide(&mut self, rules: &Rules, captor: Option<usize>, captures: u32, touches: u16) -> Option<usize> {
+    fn decide(
+        &mut self,
+        rules: &Rules,
+        captor: Option<usize>,
+        captures: u32,
+        touches: u16,
+    ) -> Option<usize> {
         let mutual = captures == 2 && rules.mutual_is_draw || touches == 0b11;
         let winner = captor.unwrap_or(touches.trailing_zeros() as usize % 2);
         // A capture decides even under a touch of the other side, which makes it a draw above.

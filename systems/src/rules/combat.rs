@@ -52,7 +52,11 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         self.armies.set(m.to, sent - guard);
         self.recolour(m.to, owner, seat);
         let victim = owner?;
-        (self.standing.generals[victim] == m.to).then_some(Capture { captor: seat, victim, tile: m.to })
+        (self.standing.generals[victim] == m.to).then_some(Capture {
+            captor: seat,
+            victim,
+            tile: m.to,
+        })
     }
 
     /// Gives a tile to another seat; armies and totals of armies stay.

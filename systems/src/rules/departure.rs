@@ -1,6 +1,10 @@
 //! Players who leave: surrender, neutralisation, the idle rule (rules, sections 12 and 16.3).
 
-use super::{plane::Plane, ruleset::Rules, tick::{Log, Queue}};
+use super::{
+    plane::Plane,
+    ruleset::Rules,
+    tick::{Log, Queue},
+};
 use crate::components::{Cell, Game, NO_TILE, State};
 
 impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
@@ -9,7 +13,8 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         let n = usize::from(self.ledger.n_surrenders);
         #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
         let seat = seat as u8;
-        if !self.ledger.surrenders[..n].contains(&seat) && self.standing.is_alive(usize::from(seat)) {
+        if !self.ledger.surrenders[..n].contains(&seat) && self.standing.is_alive(usize::from(seat))
+        {
             // Every seat is listed at most once, so there is room.
             self.ledger.surrenders[n] = seat;
             self.ledger.n_surrenders += 1;

@@ -40,13 +40,17 @@ impl Default for Digest {
 ///
 /// It does not depend on the class that stores the game.
 #[expect(clippy::cast_sign_loss, reason = "the bits of an army, negative or not")]
-pub fn position<const K: usize, const P: usize, A: Cell>(game: &Game<'_, K, P, A>, shape: &Shape<K>) -> u64 {
+pub fn position<const K: usize, const P: usize, A: Cell>(
+    game: &Game<'_, K, P, A>,
+    shape: &Shape<K>,
+) -> u64 {
     let mut digest = Digest::new();
     digest.word(u64::from(shape.width) << 32 | u64::from(shape.height));
     digest.word(u64::from(game.standing.turn) << 32 | u64::from(game.standing.alive));
     for tile in shape.board.tiles() {
         let owner = game.owner(tile).map_or(255, |seat| seat as u64);
-        let terrain = u64::from(game.terrain.passable.has(tile)) | u64::from(game.terrain.sites.has(tile)) << 1;
+        let terrain = u64::from(game.terrain.passable.has(tile))
+            | u64::from(game.terrain.sites.has(tile)) << 1;
         digest.word(u64::from(game.armies.get(tile) as u32) << 32 | owner << 8 | terrain);
     }
     for seat in 0..usize::from(game.setup.players) {

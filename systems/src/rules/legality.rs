@@ -60,7 +60,8 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// Whether the march moves a single unit onto an ally's tile, which changes the tile's colour.
     #[cold]
     fn takes_over(&self, m: &Move) -> bool {
-        self.armies.get(m.from) == 1 && self.owner(m.to).is_some_and(|o| o != m.seat() && self.are_allies(m.seat(), o))
+        self.armies.get(m.from) == 1
+            && self.owner(m.to).is_some_and(|o| o != m.seat() && self.are_allies(m.seat(), o))
     }
 
     /// Whether the order to build is accepted (competition, "Building").
@@ -70,7 +71,8 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             && self.standing.is_alive(seat)
             && self.territory.0[seat].has(tile)
             && !self.terrain.sites.has(tile)
-            && self.armies.get(tile) >= price(rules, shape, &(self.territory.0[seat] & self.terrain.sites), tile)
+            && self.armies.get(tile)
+                >= price(rules, shape, &(self.territory.0[seat] & self.terrain.sites), tile)
     }
 }
 

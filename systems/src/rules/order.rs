@@ -44,7 +44,10 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         let general = self.standing.generals.contains(&m.to);
         let army = !(self.armies.get(m.from) as u32);
         let seat = if self.standing.turn % 2 == 0 { m.seat } else { 15 - m.seat };
-        u64::from(!defends) << 60 | u64::from(general) << 59 | u64::from(army) << 8 | u64::from(seat)
+        u64::from(!defends) << 60
+            | u64::from(general) << 59
+            | u64::from(army) << 8
+            | u64::from(seat)
     }
 }
 

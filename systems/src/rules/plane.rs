@@ -261,7 +261,10 @@ mod tests {
     #[test]
     fn first_is_every_tile_below_n() {
         for n in [0, 1, 63, 64, 65, 400, 512] {
-            assert_eq!(Plane::<8>::first(n).tiles().map(usize::from).collect::<Vec<_>>(), (0..n).collect::<Vec<_>>());
+            assert_eq!(
+                Plane::<8>::first(n).tiles().map(usize::from).collect::<Vec<_>>(),
+                (0..n).collect::<Vec<_>>()
+            );
         }
     }
 

@@ -160,7 +160,9 @@ pub struct Ruleset {
 #[derive(Debug, Error)]
 pub enum RulesetError {
     /// No ruleset has this name.
-    #[error("ruleset {0:?} is not known: use generals, generals-classic, generals-bots, competition, or a .toml file")]
+    #[error(
+        "ruleset {0:?} is not known: use generals, generals-classic, generals-bots, competition, or a .toml file"
+    )]
     Unknown(String),
     /// The text is not TOML, or a field is missing, unknown or of the wrong type.
     #[error("ruleset file: {0}")]
@@ -181,7 +183,8 @@ pub enum RulesetError {
 
 impl Ruleset {
     /// The names of the rulesets built in.
-    pub const NAMES: [&'static str; 4] = ["generals", "generals-classic", "generals-bots", "competition"];
+    pub const NAMES: [&'static str; 4] =
+        ["generals", "generals-classic", "generals-bots", "competition"];
 
     /// The ruleset built in under this name.
     ///
@@ -198,10 +201,13 @@ impl Ruleset {
     ///
     /// Text that is not TOML, unknown fields, and numbers that no game could be played by.
     pub fn from_toml(text: &str) -> Result<Self, RulesetError> {
-        let text_error = |e: toml::de::Error| RulesetError::Text(e.to_string().trim_end().to_owned());
+        let text_error =
+            |e: toml::de::Error| RulesetError::Text(e.to_string().trim_end().to_owned());
         let mut table: toml::Table = text.parse().map_err(text_error)?;
         if let Some(base) = table.remove("extends") {
-            let name = base.as_str().ok_or_else(|| RulesetError::Text("extends is not a string".to_owned()))?;
+            let name = base
+                .as_str()
+                .ok_or_else(|| RulesetError::Text("extends is not a string".to_owned()))?;
             let mut whole: toml::Table = source(name)?.parse().map_err(text_error)?;
             overlay(&mut whole, table);
             table = whole;
@@ -248,7 +254,12 @@ impl Ruleset {
 
     fn check(&self) -> Result<(), RulesetError> {
         let value = |field, value: &dyn ToString, need| {
-            Err(RulesetError::Value { name: self.name.clone(), field, value: value.to_string(), need })
+            Err(RulesetError::Value {
+                name: self.name.clone(),
+                field,
+                value: value.to_string(),
+                need,
+            })
         };
         if self.growth.structures_every == 0 {
             return value("growth.structures_every", &0, "at least 1 is needed");

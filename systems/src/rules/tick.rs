@@ -1,6 +1,10 @@
 //! One tick of one game, in the exact order of the rules (section 4).
 
-use super::{legality::Move, ruleset::{MoveOrder, Rules}, shape::Shape};
+use super::{
+    legality::Move,
+    ruleset::{MoveOrder, Rules},
+    shape::Shape,
+};
 use crate::components::{Cell, Game, Order};
 
 /// Where a tick takes each player's orders from.
@@ -135,7 +139,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// uses the tick up.
     #[inline(always)]
     fn choose(&mut self, shape: &Shape<K>, queue: &mut impl Queue, seat: usize) -> Option<Move> {
-        while let Some(order) = queue.next(seat, self.standing.turn).filter(|&order| order != Order::PASS) {
+        while let Some(order) =
+            queue.next(seat, self.standing.turn).filter(|&order| order != Order::PASS)
+        {
             if let Some(m) = self.legal_move(shape, seat, order) {
                 self.orders.0[seat] = order;
                 return Some(m);
@@ -158,7 +164,13 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     }
 
     #[inline(always)]
-    fn execute(&mut self, shape: &Shape<K>, rules: &Rules, moves: &mut Moves<P>, log: &mut impl Log) {
+    fn execute(
+        &mut self,
+        shape: &Shape<K>,
+        rules: &Rules,
+        moves: &mut Moves<P>,
+        log: &mut impl Log,
+    ) {
         self.standing.idle += 1;
         for i in 0..moves.len {
             let m = moves.list[i];
@@ -166,7 +178,10 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
                 continue;
             }
             self.standing.idle = 0;
-            if rules.general_trades && self.standing.generals.contains(&m.to) && self.trade(shape, rules, moves, i, log) {
+            if rules.general_trades
+                && self.standing.generals.contains(&m.to)
+                && self.trade(shape, rules, moves, i, log)
+            {
                 continue;
             }
             log.executed(m.seat());
@@ -178,7 +193,13 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
 
     /// Every seat in its turn selects on the board the earlier ones left (rules, section 8.3).
     #[inline(always)]
-    fn execute_by_seat(&mut self, shape: &Shape<K>, rules: &Rules, queue: &mut impl Queue, log: &mut impl Log) {
+    fn execute_by_seat(
+        &mut self,
+        shape: &Shape<K>,
+        rules: &Rules,
+        queue: &mut impl Queue,
+        log: &mut impl Log,
+    ) {
         self.standing.idle += 1;
         let descending = self.standing.turn % 2 == 1;
         for slot in 0..P {

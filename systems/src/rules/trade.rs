@@ -1,6 +1,12 @@
 //! Two players who take each other's general in one tick exchange everything (rules, section 9).
 
-use super::{legality::Move, plane::Plane, ruleset::Rules, shape::Shape, tick::{Log, Moves}};
+use super::{
+    legality::Move,
+    plane::Plane,
+    ruleset::Rules,
+    shape::Shape,
+    tick::{Log, Moves},
+};
 use crate::components::{Cell, Game};
 
 /// One side of a trade, judged on the present board.
@@ -26,7 +32,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     ) -> bool {
         let first = moves.list[at];
         let (a, to) = (first.seat(), first.to);
-        let Some(b) = self.standing.general_at(to).filter(|&b| !self.are_allies(a, b)) else { return false };
+        let Some(b) = self.standing.general_at(to).filter(|&b| !self.are_allies(a, b)) else {
+            return false;
+        };
         let home = self.standing.generals[a];
         let later = at + 1..moves.len;
         let Some(partner) = later.into_iter().find(|&j| {
@@ -40,7 +48,8 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         if !self.is_legal(&first) || !self.is_legal(&second) {
             return false;
         }
-        let (ours, theirs) = (self.attack(&first, &second, rules), self.attack(&second, &first, rules));
+        let (ours, theirs) =
+            (self.attack(&first, &second, rules), self.attack(&second, &first, rules));
         if ours.sent <= ours.guard || theirs.sent <= theirs.guard {
             return false;
         }
@@ -70,7 +79,8 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
                 self.armies.set(m.from, attack.keep);
             }
         }
-        let (land_a, land_b) = (self.territory.0[a].without(generals), self.territory.0[b].without(generals));
+        let (land_a, land_b) =
+            (self.territory.0[a].without(generals), self.territory.0[b].without(generals));
         for tile in (land_a | land_b).tiles() {
             let army = self.armies.get(tile);
             self.armies.set(tile, (army + 1) >> 1);
@@ -86,7 +96,11 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     }
 
     /// Counts the land and army of a seat anew.
-    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a board has at most 1024 tiles, owned armies are not negative")]
+    #[expect(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a board has at most 1024 tiles, owned armies are not negative"
+    )]
     pub fn recount(&mut self, seat: usize) {
         let land = self.territory.0[seat];
         self.standing.land[seat] = land.count() as u16;

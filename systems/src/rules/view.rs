@@ -14,8 +14,15 @@
 //! | `8 * n` | pass |
 //! | `8 * n + 1 + tile` | build a city on the tile (rulesets with builds only) |
 
-use super::{legality, plane::Plane, ruleset::Rules, shape::{Direction, Shape}};
-use crate::components::{Armies, Cell, Game, Ledger, Setup, Standing, Terrain, Territory, Vision, generals};
+use super::{
+    legality,
+    plane::Plane,
+    ruleset::Rules,
+    shape::{Direction, Shape},
+};
+use crate::components::{
+    Armies, Cell, Game, Ledger, Setup, Standing, Terrain, Territory, Vision, generals,
+};
 
 /// One player's view of a game.
 #[derive(Clone, Copy)]
@@ -286,9 +293,8 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
         let least = i32::try_from(rules.build.price).unwrap_or(i32::MAX);
         // Few tiles hold the base price; only they are worth pricing.
         let rich = (own & self.armies.at_least(least)).without(structures);
-        Plane::of(
-            rich.tiles()
-                .filter(|&tile| self.armies.get(tile) >= legality::price(rules, self.shape, &structures, tile)),
-        )
+        Plane::of(rich.tiles().filter(|&tile| {
+            self.armies.get(tile) >= legality::price(rules, self.shape, &structures, tile)
+        }))
     }
 }

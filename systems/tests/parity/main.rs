@@ -21,7 +21,10 @@ pub(crate) fn folder(variable: &str, name: &str) -> Option<std::path::PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: {} does not exist; set {variable} to run this test on recorded games", path.display());
+    eprintln!(
+        "SKIPPED: {} does not exist; set {variable} to run this test on recorded games",
+        path.display()
+    );
     None
 }
 

@@ -23,7 +23,9 @@ fn start(dice: &mut Dice, seats: usize, duel: bool) -> Start {
     Start {
         width,
         height,
-        generals: (0..seats).map(|seat| (duel || seat < 2 || dice.below(20) > 0).then(|| take(dice))).collect(),
+        generals: (0..seats)
+            .map(|seat| (duel || seat < 2 || dice.below(20) > 0).then(|| take(dice)))
+            .collect(),
         cities: (0..few(dice, 8)).map(|_| (take(dice), i64::from(dice.below(6)))).collect(),
         mountains: (0..few(dice, 5)).map(|_| take(dice)).collect(),
         neutrals: (0..few(dice, 12)).map(|_| (take(dice), i64::from(dice.below(4)))).collect(),
@@ -87,7 +89,8 @@ fn play(dice: &mut Dice) -> (u64, u64) {
             }
         }
         let n_departures = if !duel && dice.below(120) == 0 { 1 + dice.below(2) } else { 0 };
-        let departures: Vec<usize> = (0..n_departures).map(|_| dice.below(seats as u32) as usize).collect();
+        let departures: Vec<usize> =
+            (0..n_departures).map(|_| dice.below(seats as u32) as usize).collect();
         twin.tick(&departures);
         ticks += 1;
     }

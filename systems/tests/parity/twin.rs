@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use systems::{
     components::{
-        Armies, Cell, Command, Fallen, Game, Ledger, NO_TILE, Order, Orders, Setup, Standing, State, Terrain, Territory,
-        Vision,
+        Armies, Cell, Command, Fallen, Game, Ledger, NO_TILE, Order, Orders, Setup, Standing,
+        State, Terrain, Territory, Vision,
     },
     delta::{Face, SeenBoard},
     rules::{
@@ -22,7 +22,11 @@ use crate::reference::{self, Input, MOUNTAIN, SeenTile};
 
 /// A game of the fast rules, of any class.
 pub(crate) trait Fast {
-    fn tick(&mut self, queues: &[VecDeque<Input>], departures: &[usize]) -> (Vec<usize>, Vec<VecDeque<Order>>);
+    fn tick(
+        &mut self,
+        queues: &[VecDeque<Input>],
+        departures: &[usize],
+    ) -> (Vec<usize>, Vec<VecDeque<Order>>);
     fn assert_equals(&mut self, slow: &reference::Game);
 }
 
@@ -37,7 +41,8 @@ impl Twin {
     pub(crate) fn of(slow: reference::Game) -> Self {
         let (tiles, seats) = (slow.n_tiles(), slow.n_seats());
         let mut fast: Vec<Box<dyn Fast>> = vec![Box::new(Owned::<16, 16, i32>::of(&slow))];
-        let fits = slow.army.iter().sum::<i64>() < i64::from(u16::TOTAL) && slow.army.iter().all(|&a| a >= 0);
+        let fits = slow.army.iter().sum::<i64>() < i64::from(u16::TOTAL)
+            && slow.army.iter().all(|&a| a >= 0);
         match (tiles <= 512, seats) {
             _ if !fits => {}
             (true, ..=2) => fast.push(Box::new(Owned::<8, 2, u16>::of(&slow))),
@@ -80,7 +85,9 @@ fn accepted<const K: usize>(queue: &VecDeque<Input>, shape: &Shape<K>) -> VecDeq
 fn order<const K: usize>(input: &Input, shape: &Shape<K>) -> Option<Order> {
     match *input {
         Input::Pass => Some(Order::PASS),
-        Input::Build(tile) => (tile < usize::from(shape.tiles())).then(|| Order::build(tile as u16)),
+        Input::Build(tile) => {
+            (tile < usize::from(shape.tiles())).then(|| Order::build(tile as u16))
+        }
         Input::Move(m) => {
             let tile = |t: usize| u16::try_from(t).unwrap_or(NO_TILE);
             let direction = shape.direction(tile(m.from), tile(m.to))?;
@@ -155,7 +162,8 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
             armies.set(tile as u16, slow.army[tile] as i32);
             neutral += if slow.owner[tile] < 0 { slow.army[tile].max(0) as u32 } else { 0 };
         }
-        let set = |seats: &mut dyn Iterator<Item = usize>| seats.fold(0_u16, |set, seat| set | 1 << seat);
+        let set =
+            |seats: &mut dyn Iterator<Item = usize>| seats.fold(0_u16, |set, seat| set | 1 << seat);
         let mut ledger = Ledger::BLANK;
         for (slot, &seat) in ledger.deaths.iter_mut().zip(&slow.deaths) {
             *slot = seat as u8;
@@ -181,7 +189,9 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
                 has_fog: true,
                 policies: [0; P],
                 allies: std::array::from_fn(|seat| {
-                    set(&mut (0..P).filter(|&o| o == seat || o < seats && seat < seats && slow.are_allies(seat, o)))
+                    set(&mut (0..P).filter(|&o| {
+                        o == seat || o < seats && seat < seats && slow.are_allies(seat, o)
+                    }))
                 }),
             },
             standing: Standing {
@@ -205,7 +215,9 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
                 passable: tiles(&|t| slow.owner[t] != MOUNTAIN),
                 sites: tiles(&|t| slow.cities.contains(&t) || slow.generals.contains(&Some(t))),
             },
-            territory: Territory(std::array::from_fn(|seat| tiles(&|t| slow.owner[t] == seat as i32))),
+            territory: Territory(std::array::from_fn(|seat| {
+                tiles(&|t| slow.owner[t] == seat as i32)
+            })),
             armies,
             vision: Vision([Plane::EMPTY; P]),
             orders: Orders([Order::PASS; P]),
@@ -249,18 +261,34 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
                     let allowed = mask.steps[usize::from(d)].has(tile);
                     let order = Order::step(tile, d, false);
                     assert_eq!(allowed, game.legal_move(shape, seat, order).is_some(), "{order:?}");
-                    let to = shape.inner[usize::from(d)].has(tile).then(|| usize::from(shape.step(tile, d)));
-                    let input = to.map(|to| Input::Move(reference::Move { from: tile.into(), to, half: true }));
-                    assert_eq!(allowed, input.is_some_and(|input| slow.is_legal(seat, &input)), "{order:?}");
+                    let to = shape.inner[usize::from(d)]
+                        .has(tile)
+                        .then(|| usize::from(shape.step(tile, d)));
+                    let input = to.map(|to| {
+                        Input::Move(reference::Move { from: tile.into(), to, half: true })
+                    });
+                    assert_eq!(
+                        allowed,
+                        input.is_some_and(|input| slow.is_legal(seat, &input)),
+                        "{order:?}"
+                    );
                 }
-                assert_eq!(mask.builds.has(tile), slow.is_legal(seat, &Input::Build(tile.into())), "build {tile}");
+                assert_eq!(
+                    mask.builds.has(tile),
+                    slow.is_legal(seat, &Input::Build(tile.into())),
+                    "build {tile}"
+                );
             }
         }
     }
 }
 
 impl<const K: usize, const P: usize, A: Cell> Fast for Owned<K, P, A> {
-    fn tick(&mut self, queues: &[VecDeque<Input>], departures: &[usize]) -> (Vec<usize>, Vec<VecDeque<Order>>) {
+    fn tick(
+        &mut self,
+        queues: &[VecDeque<Input>],
+        departures: &[usize],
+    ) -> (Vec<usize>, Vec<VecDeque<Order>>) {
         let chase_first = self.rules.order == MoveOrder::ChaseFirst;
         let orders = queues.iter().map(|queue| {
             if chase_first {
@@ -269,7 +297,8 @@ impl<const K: usize, const P: usize, A: Cell> Fast for Owned<K, P, A> {
                 accepted(queue, &self.shape)
             }
         });
-        let mut queue = Queues { orders: orders.collect(), departures: departures.iter().copied().collect() };
+        let mut queue =
+            Queues { orders: orders.collect(), departures: departures.iter().copied().collect() };
         let mut executed = Executed::default();
         let (mut game, shape, rules) = self.game();
         tick(&mut game, shape, rules, &mut queue, &mut executed);
@@ -290,13 +319,23 @@ impl<const K: usize, const P: usize, A: Cell> Fast for Owned<K, P, A> {
                 None if game.terrain.passable.has(tile) => -1,
                 None => -2,
             };
-            assert_eq!(owner, slow.owner[usize::from(tile)], "owner of tile {tile} at turn {}", slow.turn);
-            assert_eq!(i64::from(game.armies.get(tile)), slow.army[usize::from(tile)], "army on tile {tile}");
+            assert_eq!(
+                owner,
+                slow.owner[usize::from(tile)],
+                "owner of tile {tile} at turn {}",
+                slow.turn
+            );
+            assert_eq!(
+                i64::from(game.armies.get(tile)),
+                slow.army[usize::from(tile)],
+                "army on tile {tile}"
+            );
             assert_eq!(game.armies.movable().has(tile), slow.army[usize::from(tile)] >= 2);
         }
         let (game, ..) = self.game();
         assert_eq!(game.cities(), Plane::of(slow.cities.iter().map(|&t| t as u16)), "cities");
-        let neutral: i64 = (0..slow.n_tiles()).filter(|&t| slow.owner[t] < 0).map(|t| slow.army[t].max(0)).sum();
+        let neutral: i64 =
+            (0..slow.n_tiles()).filter(|&t| slow.owner[t] < 0).map(|t| slow.army[t].max(0)).sum();
         assert!(i64::from(self.standing.neutral) >= neutral, "the bound of neutral units holds");
         for seat in 0..seats {
             let general = slow.generals[seat].map_or(NO_TILE, |t| t as u16);
@@ -352,7 +391,10 @@ fn seen(tile: SeenTile) -> (Face, u8, i32) {
 fn orders_survive_the_door() {
     let shape = Shape::<8>::new(5, 4);
     let step = Input::Move(reference::Move { from: 6, to: 11, half: true });
-    assert_eq!(order(&step, &shape).unwrap().command(), Command::Step { from: 6, direction: 1, half: true });
+    assert_eq!(
+        order(&step, &shape).unwrap().command(),
+        Command::Step { from: 6, direction: 1, half: true }
+    );
     let wrap = Input::Move(reference::Move { from: 4, to: 5, half: false });
     assert_eq!(order(&wrap, &shape), None);
     assert_eq!(order(&Input::Build(20), &shape), None);

@@ -1,0 +1,48 @@
+//! The command line: which subcommands there are.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+
+/// Batched simulation of a fog-of-war strategy game for reinforcement learning.
+#[derive(Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, named on stderr; 2 wrong arguments; \
+3 done in part (some input was skipped, or the run was stopped with Ctrl-C; what is written is complete).";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Simulate games and write a dataset
+    Generate(cmd::generate::Args),
+    /// Turn .gior replays into a dataset
+    Import(cmd::import::Args),
+    /// Play a replay, print its result, draw or trace it
+    Replay(cmd::replay::Args),
+    /// Measure how fast the engine is on this machine
+    Bench(cmd::bench::Args),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Generate(args) => cmd::generate::run(args),
+            Command::Import(args) => cmd::import::run(args),
+            Command::Replay(args) => cmd::replay::run(args),
+            Command::Bench(args) => cmd::bench::run(args),
+        }
+    }
+}
+
+/// Prints an error and what led to it, on one line.
+#[expect(clippy::print_stderr, reason = "the one place where the binary reports an error")]
+pub(crate) fn report_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}

@@ -1,0 +1,181 @@
+//! Playing many games by built-in policies, a fixed number of them at a time.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    dice,
+    mapgen::MapSpec,
+    policies::Policy,
+    record::{GameRecord, Outcome},
+    replay::ScriptMoves,
+    rules::ruleset::Ruleset,
+    start::Start,
+    world::{GameId, GameSpec, World, WorldConfig, WorldError},
+};
+
+/// Where the start positions of a rollout come from.
+#[derive(Clone, Debug)]
+pub enum Maps {
+    /// A new map for each game, from the seed and the game's index.
+    Generated(MapSpec),
+    /// The same start for every game.
+    Fixed(Arc<Start>),
+}
+
+/// What games a rollout plays.
+#[derive(Clone, Debug)]
+pub struct RolloutSpec {
+    /// Seed of everything.
+    pub seed: u64,
+    /// Index of the first game.
+    pub first_game: u64,
+    /// Number of games.
+    pub games: u64,
+    /// Where they start.
+    pub maps: Maps,
+    /// What they are played by.
+    pub ruleset: Arc<Ruleset>,
+    /// Tick at which a game is cut off.
+    pub max_ticks: u32,
+    /// Policies: seat `s` of game `g` is played by number `(s + g) % len`, so that seats change.
+    pub policies: Vec<Policy>,
+    /// Whether players see only what is near their land.
+    pub has_fog: bool,
+}
+
+impl RolloutSpec {
+    /// The start of a game.
+    #[must_use]
+    pub fn start(&self, game: u64) -> Arc<Start> {
+        match &self.maps {
+            Maps::Generated(spec) => Arc::new(spec.generate(dice::episode_key(self.seed, game, 0))),
+            Maps::Fixed(start) => start.clone(),
+        }
+    }
+
+    /// The policies of a game's seats.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of a short list's length")]
+    pub fn policies_of(&self, game: u64, players: usize) -> Vec<Policy> {
+        let n = self.policies.len() as u64;
+        (0..players as u64).map(|seat| self.policies[((seat + game) % n) as usize]).collect()
+    }
+}
+
+/// A rollout at work: a world of some games, refilled as they end.
+pub struct Rollout {
+    spec: RolloutSpec,
+    world: World,
+    rules: u8,
+    next: u64,
+    playing: BTreeMap<GameId, (u64, Arc<Start>)>,
+    ticks: u64,
+}
+
+impl Rollout {
+    /// Fills a world with the first games, `at_once` at most.
+    ///
+    /// # Errors
+    ///
+    /// Starts that the ruleset cannot be played on; see [`World::create`].
+    pub fn new(spec: RolloutSpec, at_once: usize, config: WorldConfig) -> Result<Self, WorldError> {
+        let mut world = World::new(config)?;
+        let rules = world.add_ruleset(&spec.ruleset)?;
+        let mut rollout =
+            Self { next: spec.first_game, spec, world, rules, playing: BTreeMap::new(), ticks: 0 };
+        while rollout.playing.len() < at_once && rollout.has_next() {
+            rollout.begin(None)?;
+        }
+        Ok(rollout)
+    }
+
+    fn has_next(&self) -> bool {
+        self.next < self.spec.first_game.saturating_add(self.spec.games)
+    }
+
+    /// Begins the next game, in the place of another if it fits.
+    fn begin(&mut self, place: Option<GameId>) -> Result<(), WorldError> {
+        let game = self.next;
+        self.next += 1;
+        let start = self.spec.start(game);
+        let policies = self.spec.policies_of(game, start.players());
+        let spec = GameSpec {
+            seed: self.spec.seed,
+            game,
+            max_ticks: self.spec.max_ticks,
+            policies: &policies,
+            has_fog: self.spec.has_fog,
+            is_recorded: true,
+            ..GameSpec::new(&start, self.rules)
+        };
+        let id = match place {
+            Some(id) => match self.world.reset(id, &spec) {
+                Ok(()) => id,
+                Err(WorldError::OtherSize(_)) => {
+                    self.world.remove(id)?;
+                    self.world.create(&spec)?
+                }
+                Err(error) => return Err(error),
+            },
+            None => self.world.create(&spec)?,
+        };
+        self.playing.insert(id, (game, start));
+        Ok(())
+    }
+
+    /// Whether every game has been played.
+    pub fn is_finished(&self) -> bool {
+        self.playing.is_empty()
+    }
+
+    /// Game-ticks played so far.
+    pub fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// Takes all games one step further and returns those that ended, by index.
+    ///
+    /// # Errors
+    ///
+    /// See [`World::create`].
+    pub fn step(&mut self) -> Result<Vec<GameRecord>, WorldError> {
+        self.world.step();
+        let mut ended = self.world.take_ended();
+        ended.sort_unstable_by_key(|id| self.playing.get(id).map(|(game, _)| *game));
+        let mut records = Vec::with_capacity(ended.len());
+        for id in ended {
+            let Some((game, start)) = self.playing.remove(&id) else { continue };
+            records.push(self.record(id, game, start)?);
+            if self.has_next() {
+                self.begin(Some(id))?;
+            } else {
+                self.world.remove(id)?;
+            }
+        }
+        Ok(records)
+    }
+
+    fn record(
+        &mut self,
+        id: GameId,
+        game: u64,
+        start: Arc<Start>,
+    ) -> Result<GameRecord, WorldError> {
+        let outcome = Outcome::of(&self.world.position(id)?, &start.teams);
+        self.ticks += u64::from(outcome.ticks);
+        let orders = self.world.take_recording(id)?;
+        let policies = self.spec.policies_of(game, start.players());
+        Ok(GameRecord {
+            seed: self.spec.seed,
+            game,
+            episode: 0,
+            ruleset: self.spec.ruleset.clone(),
+            has_fog: self.spec.has_fog,
+            max_ticks: self.spec.max_ticks,
+            policies: policies.into_iter().map(|policy| policy.name().to_owned()).collect(),
+            start,
+            moves: Arc::new(ScriptMoves { orders, departures: Vec::new() }),
+            outcome,
+        })
+    }
+}

@@ -19,7 +19,7 @@ pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K,
         if policy == Policy::External || !visit.game.standing.is_alive(seat) {
             continue;
         }
-        let view = View::of(&visit.game, visit.shape, seat);
+        let view = View::by(&visit.game, visit.shape, seat, visit.isa);
         let bits = crate::dice::draw(visit.game.setup.key, view.turn(), seat);
         let mut notes = visit.game.ledger.notes[seat];
         let order = policies::choose(policy, &view, visit.rules, bits, &mut notes);

@@ -1,7 +1,7 @@
 //! What a game is made of: every component of a game, with its shape.
 //!
 //! A game is one entity. Its class is `K`, the words of a [`Plane`] (8: boards of at most 512
-//! tiles, 16: at most 1024), `P`, the most players (2, 4, 8 or 16), and `A`, the [`Cell`] an army
+//! tiles, 16: at most 1024), `P`, the most players (2, 8 or 16), and `A`, the [`Cell`] an army
 //! is stored in. All games of a class are rows of one table, one contiguous column per component.
 //!
 //! | component | bytes at K = 8, P = 2 | read or written by |
@@ -9,7 +9,7 @@
 //! | [`Setup`] | 56 | all |
 //! | [`Standing`] | 36 | all |
 //! | [`Ledger`] | 40 | captures, surrenders, rewards |
-//! | [`Terrain`] | 128 | all |
+//! | [`Terrain`] | 192 | all |
 //! | [`Territory`] | 128 | all |
 //! | [`Armies`] | 1088 | turn, experience |
 //! | [`Vision`] | 128 | fog, act, delta, experience |
@@ -175,8 +175,10 @@ pub struct Ledger<const P: usize> {
 pub struct Terrain<const K: usize> {
     /// Tiles that are not mountains.
     pub passable: Plane<K>,
-    /// Generals and cities, whoever owns them.
-    pub sites: Plane<K>,
+    /// Cities, neutral and owned.
+    pub cities: Plane<K>,
+    /// Generals that are not lost; the plane of [`Standing::generals`].
+    pub generals: Plane<K>,
 }
 
 /// The land of each seat.
@@ -321,6 +323,12 @@ impl<const K: usize, A: Cell> Armies<K, A> {
         self.units[usize::from(tile / 64) % K][usize::from(tile % 64)].get()
     }
 
+    /// The units of 64 tiles as 16-bit numbers, if that is how they are stored.
+    #[inline(always)]
+    pub fn narrow_words(&self) -> Option<&[[u16; 64]; K]> {
+        (&self.units as &dyn std::any::Any).downcast_ref()
+    }
+
     /// Puts this many units on the tile.
     #[inline(always)]
     pub fn set(&mut self, tile: u16, units: i32) {
@@ -362,6 +370,14 @@ impl<const K: usize, A: Cell> Armies<K, A> {
                 units.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.get() >= least));
         }
         plane
+    }
+}
+
+impl<const K: usize> Terrain<K> {
+    /// Cities and generals: what grows every second tick.
+    #[inline(always)]
+    pub fn structures(&self) -> Plane<K> {
+        self.cities | self.generals
     }
 }
 
@@ -432,30 +448,6 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     pub fn are_allies(&self, a: usize, b: usize) -> bool {
         self.setup.allies[a] >> b & 1 != 0
     }
-
-    /// Tiles of the living generals.
-    #[inline(always)]
-    pub fn generals(&self) -> Plane<K> {
-        generals(self.standing)
-    }
-
-    /// Neutral and owned cities.
-    pub fn cities(&self) -> Plane<K> {
-        self.terrain.sites.without(self.generals())
-    }
-}
-
-/// Tiles of the generals that are not lost.
-#[inline(always)]
-pub(crate) fn generals<const K: usize, const P: usize>(standing: &Standing<P>) -> Plane<K> {
-    let mut plane = Plane::EMPTY;
-    for tile in standing.generals {
-        // A lost general is NO_TILE, which no board has; a shift by it must not set a bit.
-        if tile != NO_TILE {
-            plane.insert(tile);
-        }
-    }
-    plane
 }
 
 #[cfg(test)]

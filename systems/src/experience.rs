@@ -4,10 +4,7 @@ use crate::{
     components::{Cell, Standing},
     reward::sides,
     rows::{PLANES, RowBatch, RowFormat, flag},
-    rules::{
-        plane::Plane,
-        view::{Mask, View},
-    },
+    rules::{plane::Plane, ruleset::Rules, view::View},
     visit::Visit,
 };
 
@@ -53,11 +50,11 @@ fn write_row<const K: usize, const P: usize, A: Cell>(
     seat: usize,
     end: u8,
 ) {
-    let Visit { game, rows, context, shape, rules, .. } = visit;
+    let Visit { game, rows, context, shape, rules, isa, .. } = visit;
     let Some(rows) = rows.as_deref_mut() else { return };
     let (format, row) = (rows.format, rows.len);
     let first = game.standing.is_first;
-    let view = View::of(game, shape, seat);
+    let view = View::by(game, shape, seat, *isa);
     let reward = &context.outbox.reward;
     let mut earned = if end & flag::WON != 0 {
         reward.win
@@ -68,13 +65,13 @@ fn write_row<const K: usize, const P: usize, A: Cell>(
         0.0
     };
     let mut worth = 0.0;
-    if !reward.is_sparse() {
+    if !context.outbox.is_sparse {
         worth = reward.worth(&view);
         if !first && !(reward.end_replaces && end & flag::TERMINATED != 0) {
             earned += worth - game.ledger.worth[seat] + reward.presence(&view);
         }
     }
-    let large = write_observation(rows, row, &view, &view.mask(rules));
+    let large = write_observation(rows, row, &view, rules);
     let sides = sides(&view);
     rows.episode[row] = game.setup.key;
     rows.game[row] = game.setup.game;
@@ -95,7 +92,7 @@ fn write_row<const K: usize, const P: usize, A: Cell>(
     rows.opponent_land[row] = sides.opponent_land;
     rows.opponent_army[row] = sides.opponent_army;
     rows.len += 1;
-    if !reward.is_sparse() {
+    if !context.outbox.is_sparse {
         game.ledger.worth[seat] = worth;
     }
 }
@@ -127,10 +124,42 @@ fn write_observation<const K: usize, const P: usize, A: Cell>(
     rows: &mut RowBatch,
     row: usize,
     view: &View<'_, K, P, A>,
-    mask: &Mask<K>,
+    rules: &Rules,
 ) -> bool {
     let format = rows.format;
-    let planes = [
+    let fits = view.shape().width == format.width && view.shape().height == format.height;
+    let tiles = format.tiles();
+    let army = &mut rows.army[row * tiles..][..tiles];
+    let (words, n_masks) = (format.words(), format.mask_planes());
+    let plane_words = &mut rows.planes[row * PLANES.len() * words..];
+    let mask_words = &mut rows.mask[row * n_masks * words..];
+    if fits {
+        view.write_planes(words, plane_words, mask_words);
+        if format.has_builds {
+            mask_words[4 * words..][..K].copy_from_slice(&view.builds(rules).0);
+        }
+        view.write_army(army);
+    } else {
+        pad_planes(plane_words, mask_words, words, view, rules, format);
+        pad_army(army, view, format.width);
+    }
+    if format.has_owners {
+        write_owners(&mut rows.owner[row * tiles..][..tiles], view, format.width);
+    }
+    size_of::<A>() > 2 && keep_large_armies(rows, row, view)
+}
+
+/// The planes of a board that is smaller than the format.
+#[cold]
+fn pad_planes<const K: usize, const P: usize, A: Cell>(
+    planes: &mut [u64],
+    masks: &mut [u64],
+    words: usize,
+    view: &View<'_, K, P, A>,
+    rules: &Rules,
+    format: RowFormat,
+) {
+    let nine = [
         view.visible(),
         view.own(),
         view.allies(),
@@ -141,79 +170,14 @@ fn write_observation<const K: usize, const P: usize, A: Cell>(
         view.generals(),
         view.fog_structures(),
     ];
-    let fits = view.shape().width == format.width && view.shape().height == format.height;
-    let tiles = format.tiles();
-    let army = &mut rows.army[row * tiles..][..tiles];
-    let (words, n_masks) = (format.words(), format.mask_planes());
-    let plane_words = &mut rows.planes[row * PLANES.len() * words..];
-    let mask_words = &mut rows.mask[row * n_masks * words..];
-    if fits {
-        write_planes(plane_words, words, &planes);
-        write_planes(mask_words, words, &mask.steps);
-        if format.has_builds {
-            write_planes(&mut mask_words[4 * words..], words, &[mask.builds]);
-        }
-        write_army(army, view);
-    } else {
-        let width = view.shape().width;
-        for (i, plane) in planes.iter().enumerate() {
-            pad_plane(&mut plane_words[i * words..][..words], plane, width, format.width);
-        }
-        for (i, plane) in mask.steps.iter().chain([&mask.builds]).take(n_masks).enumerate() {
-            pad_plane(&mut mask_words[i * words..][..words], plane, width, format.width);
-        }
-        pad_army(army, view, format.width);
+    let width = view.shape().width;
+    for (out, plane) in planes.chunks_exact_mut(words).zip(&nine) {
+        pad_plane(out, plane, width, format.width);
     }
-    if format.has_owners {
-        write_owners(&mut rows.owner[row * tiles..][..tiles], view, format.width);
-    }
-    size_of::<A>() > 2 && keep_large_armies(rows, row, view)
-}
-
-/// Writes planes one behind the other, `words` words each.
-///
-/// Each is stored whole, in one instruction; the words beyond the board are 0 and lie where the
-/// next plane, the next row or the slack of the buffer comes.
-#[inline(always)]
-fn write_planes<const K: usize>(out: &mut [u64], words: usize, planes: &[Plane<K>]) {
-    let mut rest = out;
-    for plane in planes {
-        if words <= K && rest.len() >= K {
-            rest[..K].copy_from_slice(&plane.0);
-        } else {
-            rest[..words.min(K)].copy_from_slice(&plane.0[..words.min(K)]);
-            rest[words.min(K)..words].fill(0);
-        }
-        rest = &mut rest[words..];
-    }
-}
-
-#[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to 16 bits first"
-)]
-fn saturated<A: Cell>(cell: A) -> u16 {
-    cell.get().clamp(0, i32::from(u16::MAX)) as u16
-}
-
-#[inline(always)]
-fn write_army<const K: usize, const P: usize, A: Cell>(out: &mut [u16], view: &View<'_, K, P, A>) {
-    let (whole, last) = out.as_chunks_mut::<64>();
-    let mut words = view.army_words();
-    for (out, (visible, units)) in whole.iter_mut().zip(&mut words) {
-        for i in 0..64 {
-            let seen = (visible >> i & 1).wrapping_neg();
-            #[expect(clippy::cast_possible_truncation, reason = "all bits are equal")]
-            let keep = seen as u16;
-            out[i] = saturated(units[i]) & keep;
-        }
-    }
-    if let Some((visible, units)) = words.next() {
-        for (i, out) in last.iter_mut().enumerate() {
-            *out = if visible >> i & 1 != 0 { saturated(units[i]) } else { 0 };
-        }
+    let mask = view.mask(rules);
+    let legal = mask.steps.iter().chain([&mask.builds]).take(format.mask_planes());
+    for (out, plane) in masks.chunks_exact_mut(words).zip(legal) {
+        pad_plane(out, plane, width, format.width);
     }
 }
 

@@ -7,7 +7,8 @@ use crate::{components::Cell, rules::view, visit::Visit};
 pub fn fog<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
     let game = &mut visit.game;
     for seat in 0..usize::from(game.setup.players) {
-        game.vision.0[seat] = view::vision(seat, game.setup, game.territory, visit.shape);
+        game.vision.0[seat] =
+            view::vision(seat, game.setup, game.territory, visit.shape, visit.isa);
     }
     if game.standing.fallen > 0 {
         remember_seen(visit);

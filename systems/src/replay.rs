@@ -74,7 +74,7 @@ impl<const P: usize> Script<P> {
 
 impl<const P: usize> Queue for Script<P> {
     #[inline]
-    fn next(&mut self, seat: usize, turn: u32) -> Option<Order> {
+    fn next(&mut self, seat: usize, turn: u32, _given: Order) -> Option<Order> {
         let scripted = self.moves.orders.get(seat)?.get(self.next[seat] as usize)?;
         (scripted.turn <= turn).then(|| {
             self.next[seat] += 1;

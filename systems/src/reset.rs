@@ -65,8 +65,8 @@ pub fn lay_out<const K: usize, const P: usize, A: Cell>(
     *game.ledger = Ledger::BLANK;
     game.orders.0 = [Order::PASS; P];
     game.terrain.passable = shape.board.without(Plane::of(start.mountains.iter().copied()));
-    game.terrain.sites =
-        Plane::of(start.cities.iter().map(|c| c.0).chain(start.generals.iter().flatten().copied()));
+    game.terrain.cities = Plane::of(start.cities.iter().map(|city| city.0));
+    game.terrain.generals = Plane::of(start.generals.iter().flatten().copied());
     game.territory.0 = [Plane::EMPTY; P];
     *game.armies = crate::components::Armies::default();
     let standing = &mut *game.standing;
@@ -101,6 +101,7 @@ pub fn lay_out<const K: usize, const P: usize, A: Cell>(
     }
     game.standing.active = game.standing.alive;
     for seat in 0..P {
-        game.vision.0[seat] = view::vision(seat, game.setup, game.territory, shape);
+        game.vision.0[seat] =
+            view::vision(seat, game.setup, game.territory, shape, crate::isa::Isa::Portable);
     }
 }

@@ -2,14 +2,17 @@
 
 use bevy_ecs::{
     prelude::*,
-    schedule::{LogLevel, ScheduleBuildSettings, SingleThreadedExecutor},
+    schedule::{
+        IntoScheduleConfigs, LogLevel, ScheduleBuildSettings, ScheduleConfigs,
+        SingleThreadedExecutor,
+    },
+    system::ScheduleSystem,
 };
 
 use crate::{
-    act,
+    columns::Row,
     components::Cell,
-    delta, experience, fog, reset, turn,
-    visit::{Stage, Visit, over_all_games},
+    visit::{Live, Phases, Tables, over_all_games},
 };
 
 /// The phases of a step, in their order.
@@ -56,38 +59,43 @@ pub enum Order {
     Fused,
 }
 
-macro_rules! stages {
-    ($($stage:ident: $module:ident),*) => {$(
-        struct $stage;
-        impl Stage for $stage {
-            const WRITES_ROWS: bool = matches!(Phase::$stage, Phase::Experience);
-            #[inline(always)]
-            fn visit<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
-                $module::$module(visit);
+/// The schedule of a step.
+#[must_use]
+pub fn schedule(order: Order) -> Schedule {
+    let mut schedule = empty();
+    match order {
+        Order::Fused => {
+            schedule.add_systems(every_class(Phases::ALL));
+        }
+        Order::PhaseByPhase => {
+            schedule.configure_sets(
+                (
+                    Phase::Reset,
+                    Phase::Act,
+                    Phase::Turn,
+                    Phase::Fog,
+                    Phase::Delta,
+                    Phase::Experience,
+                )
+                    .chain(),
+            );
+            for phase in Phase::ALL {
+                schedule.add_systems(systems_of(phase).in_set(phase));
             }
         }
-    )*};
-}
-stages!(Reset: reset, Act: act, Turn: turn, Fog: fog, Delta: delta, Experience: experience);
-
-/// All phases of one game in a row.
-struct Fused;
-impl Stage for Fused {
-    const WRITES_ROWS: bool = true;
-    #[inline(always)]
-    fn visit<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
-        reset::reset(visit);
-        act::act(visit);
-        turn::turn(visit);
-        fog::fog(visit);
-        delta::delta(visit);
-        experience::experience(visit);
     }
+    schedule
 }
 
-/// The schedule of a step that runs the given phases.
+/// The schedule of one phase alone.
 #[must_use]
-pub fn schedule(order: Order, phases: &[Phase]) -> Schedule {
+pub fn schedule_of(phase: Phase) -> Schedule {
+    let mut schedule = empty();
+    schedule.add_systems(systems_of(phase));
+    schedule
+}
+
+fn empty() -> Schedule {
     let mut schedule = Schedule::default();
     // Parallelism is inside the systems; a parallel executor would cost 14 to 44 µs a step.
     schedule.set_executor(SingleThreadedExecutor::new());
@@ -95,41 +103,34 @@ pub fn schedule(order: Order, phases: &[Phase]) -> Schedule {
         ambiguity_detection: LogLevel::Error,
         ..ScheduleBuildSettings::default()
     });
-    if order == Order::Fused && phases == Phase::ALL {
-        schedule.add_systems(every_class::<Fused>());
-        return schedule;
-    }
-    schedule.configure_sets(
-        (Phase::Reset, Phase::Act, Phase::Turn, Phase::Fog, Phase::Delta, Phase::Experience)
-            .chain(),
-    );
-    for &phase in phases {
-        let systems = match phase {
-            Phase::Reset => every_class::<Reset>(),
-            Phase::Act => every_class::<Act>(),
-            Phase::Turn => every_class::<Turn>(),
-            Phase::Fog => every_class::<Fog>(),
-            Phase::Delta => every_class::<Delta>(),
-            Phase::Experience => every_class::<Experience>(),
-        };
-        schedule.add_systems(systems.in_set(phase));
-    }
     schedule
 }
 
-/// A stage over the games of every class, one class after the other.
-fn every_class<S: Stage>() -> bevy_ecs::schedule::ScheduleConfigs<bevy_ecs::system::ScheduleSystem>
-{
+/// The systems of a phase, one for each class of games.
+fn systems_of(phase: Phase) -> Systems {
+    every_class(Phases::only(phase))
+}
+
+type Systems = ScheduleConfigs<ScheduleSystem>;
+
+/// Systems that take the games of every class through some phases, one class after the other.
+fn every_class(phases: Phases) -> Systems {
     (
-        over_all_games::<S, 8, 2, u16>,
-        over_all_games::<S, 8, 4, u16>,
-        over_all_games::<S, 8, 8, u16>,
-        over_all_games::<S, 8, 16, u16>,
-        over_all_games::<S, 16, 2, u16>,
-        over_all_games::<S, 16, 4, u16>,
-        over_all_games::<S, 16, 8, u16>,
-        over_all_games::<S, 16, 16, u16>,
-        over_all_games::<S, 16, 16, i32>,
+        of_class::<8, 2, u16>(phases),
+        of_class::<8, 8, u16>(phases),
+        of_class::<16, 2, u16>(phases),
+        of_class::<16, 8, u16>(phases),
+        of_class::<16, 16, u16>(phases),
+        of_class::<16, 16, i32>(phases),
     )
         .chain()
+}
+
+fn of_class<const K: usize, const P: usize, A: Cell>(phases: Phases) -> Systems {
+    let system = move |mut batch: Query<Row<K, P, A>, Without<Live>>,
+                       mut live: Query<Row<K, P, A>, With<Live>>,
+                       tables: Tables<K>| {
+        over_all_games(phases, &mut batch, &mut live, &tables);
+    };
+    system.into_configs()
 }

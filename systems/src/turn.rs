@@ -3,7 +3,7 @@
 use crate::{
     components::{Cell, Order, Recording, State},
     replay::ScriptedOrder,
-    rules::tick::{NoLog, Single, tick},
+    rules::tick::{Given, NoLog, tick},
     visit::Visit,
 };
 
@@ -15,7 +15,7 @@ pub fn turn<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K
         return;
     }
     match &mut visit.script {
-        None => tick(game, visit.shape, visit.rules, &mut Single(game.orders.0), &mut NoLog),
+        None => tick(game, visit.shape, visit.rules, &mut Given::new(), &mut NoLog),
         Some(script) => replay_tick(game, visit.shape, visit.rules, script),
     }
     if let Some(recording) = visit.recording.as_deref_mut() {

@@ -5,20 +5,29 @@ use std::sync::{Mutex, atomic::AtomicBool};
 use bevy_ecs::{prelude::*, system::SystemParam};
 
 use crate::{
+    act::act,
     columns::{Columns, Components, Row},
     components::{Cell, Game, Recording},
-    delta::Watch,
+    delta::{Watch, delta},
+    experience::experience,
+    fog::fog,
     isa::{Isa, Work},
     replay::Script,
-    reset::Renewal,
+    reset::{Renewal, reset},
     reward::Reward,
     rows::{RowBatch, RowFormat, SharedSink},
     rules::{ruleset::Rules, shape::Shape},
+    schedule::Phase,
+    turn::turn,
 };
 
 /// Rows that one worker writes before it hands them on: with two players and 20×20 boards 0.9 MB,
 /// which stays in the second-level cache.
 const ROWS_PER_BATCH: usize = 512;
+
+/// Up to this many games stay in the second-level cache (1 MiB), where asking for them early only
+/// costs instructions.
+const CACHED_GAMES: usize = 256;
 
 /// Marks a game that advances when it is due, not at every step.
 #[derive(Component, Clone, Copy, Debug)]
@@ -45,6 +54,8 @@ pub struct Outbox {
     pub format: RowFormat,
     /// What they reward.
     pub reward: Reward,
+    /// Whether only the end of a game is rewarded, so that no view need be appraised.
+    pub is_sparse: bool,
 }
 
 /// How the systems run.
@@ -97,17 +108,10 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub rules: &'c Rules,
     /// Everything else.
     pub context: &'c Context<'c, K>,
+    /// Instructions in use.
+    pub isa: Isa,
     /// Where this chunk's rows are written.
     pub rows: Option<&'g mut RowBatch>,
-}
-
-/// A phase, or several in a row, as something done to one game.
-pub trait Stage: Send + Sync + 'static {
-    /// Whether it writes rows.
-    const WRITES_ROWS: bool = false;
-
-    /// Does it. Must be `#[inline(always)]`, so that it is compiled for the instructions in use.
-    fn visit<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>);
 }
 
 /// The resources that systems read.
@@ -123,11 +127,12 @@ pub struct Tables<'w, const K: usize> {
     due: Res<'w, Due>,
 }
 
-/// The system that takes all games of one class through a stage.
-pub fn over_all_games<S: Stage, const K: usize, const P: usize, A: Cell>(
-    mut batch: Query<Row<K, P, A>, Without<Live>>,
-    mut live: Query<Row<K, P, A>, With<Live>>,
-    tables: Tables<K>,
+/// Takes all games of one class through some phases: the body of every system.
+pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
+    phases: Phases,
+    batch: &mut Query<Row<K, P, A>, Without<Live>>,
+    live: &mut Query<Row<K, P, A>, With<Live>>,
+    tables: &Tables<K>,
 ) {
     let context = Context {
         shapes: &tables.shapes.0,
@@ -143,16 +148,44 @@ pub fn over_all_games<S: Stage, const K: usize, const P: usize, A: Cell>(
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
         let chunks = columns.len().div_ceil(games_per_chunk(P)) as u64;
-        let traversal = Traversal { context: &context, isa, parallel: tables.runner.parallel };
-        traversal.split::<S, K, P, A>(columns, place);
+        let prefetches = columns.len() > CACHED_GAMES;
+        let traversal = Traversal {
+            phases,
+            context: &context,
+            isa,
+            parallel: tables.runner.parallel,
+            prefetches,
+        };
+        traversal.split::<K, P, A>(columns, place);
         place += chunks;
     }
     for &entity in &tables.due.0 {
         let Ok(mut row) = live.get_mut(entity) else { continue };
-        let mut batch = take_rows::<S, K>(&context, P);
-        visit_one::<S, K, P, A>(row.game(), &context, batch.as_mut());
+        let mut batch = take_rows(phases, &context, P);
+        visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, batch.as_mut());
         give_rows(&context, batch, place);
         place += 1;
+    }
+}
+
+/// A set of phases.
+#[derive(Clone, Copy, Debug)]
+pub struct Phases(u8);
+
+impl Phases {
+    /// All of them.
+    pub const ALL: Self = Self(0b11_1111);
+
+    /// One of them.
+    #[must_use]
+    pub const fn only(phase: Phase) -> Self {
+        Self(1 << phase as u8)
+    }
+
+    /// Whether the phase is one of them.
+    #[inline(always)]
+    pub fn has(self, phase: Phase) -> bool {
+        self.0 >> phase as u8 & 1 != 0
     }
 }
 
@@ -167,14 +200,17 @@ fn games_per_chunk(seats: usize) -> usize {
 
 #[derive(Clone, Copy)]
 struct Traversal<'a, const K: usize> {
+    phases: Phases,
     context: &'a Context<'a, K>,
     isa: Isa,
     parallel: bool,
+    /// Whether the games are too many for the cache.
+    prefetches: bool,
 }
 
 impl<const K: usize> Traversal<'_, K> {
     /// Halves the games until a chunk is left. Where the cuts are does not depend on threads.
-    fn split<S: Stage, const KK: usize, const P: usize, A: Cell>(
+    fn split<const KK: usize, const P: usize, A: Cell>(
         self,
         columns: Columns<'_, K, P, A>,
         place: u64,
@@ -182,7 +218,7 @@ impl<const K: usize> Traversal<'_, K> {
         let per_chunk = games_per_chunk(P);
         let chunks = columns.len().div_ceil(per_chunk);
         if chunks <= 1 {
-            self.chunk::<S, P, A>(columns, place);
+            self.chunk::<P, A>(columns, place);
             return;
         }
         let half = chunks / 2;
@@ -190,33 +226,38 @@ impl<const K: usize> Traversal<'_, K> {
         let rest_place = place + half as u64;
         if self.parallel {
             rayon::join(
-                || self.split::<S, KK, P, A>(first, place),
-                || self.split::<S, KK, P, A>(rest, rest_place),
+                || self.split::<KK, P, A>(first, place),
+                || self.split::<KK, P, A>(rest, rest_place),
             );
         } else {
-            self.split::<S, KK, P, A>(first, place);
-            self.split::<S, KK, P, A>(rest, rest_place);
+            self.split::<KK, P, A>(first, place);
+            self.split::<KK, P, A>(rest, rest_place);
         }
     }
 
-    fn chunk<S: Stage, const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
+    fn chunk<const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
         if columns.is_empty() {
             return;
         }
-        let mut rows = take_rows::<S, K>(self.context, columns.len() * P);
-        self.isa.run(Chunk::<S, K, P, A> {
+        let mut rows = take_rows(self.phases, self.context, columns.len() * P);
+        self.isa.run(Chunk::<K, P, A> {
             columns,
             context: self.context,
             rows: rows.as_mut(),
-            stage: std::marker::PhantomData,
+            prefetches: self.prefetches,
+            phases: self.phases,
         });
         give_rows(self.context, rows, place);
     }
 }
 
-fn take_rows<S: Stage, const K: usize>(context: &Context<'_, K>, rows: usize) -> Option<RowBatch> {
+fn take_rows<const K: usize>(
+    phases: Phases,
+    context: &Context<'_, K>,
+    rows: usize,
+) -> Option<RowBatch> {
     let outbox = context.outbox;
-    let sink = outbox.sink.as_ref().filter(|_| S::WRITES_ROWS)?;
+    let sink = outbox.sink.as_ref().filter(|_| phases.has(Phase::Experience))?;
     Some(sink.take(outbox.format, rows))
 }
 
@@ -227,32 +268,55 @@ fn give_rows<const K: usize>(context: &Context<'_, K>, rows: Option<RowBatch>, p
 }
 
 /// A chunk of games on its way through a stage.
-struct Chunk<'a, S, const K: usize, const P: usize, A: Cell> {
+struct Chunk<'a, const K: usize, const P: usize, A: Cell> {
     columns: Columns<'a, K, P, A>,
     context: &'a Context<'a, K>,
     rows: Option<&'a mut RowBatch>,
-    stage: std::marker::PhantomData<S>,
+    prefetches: bool,
+    phases: Phases,
 }
 
-impl<S: Stage, const K: usize, const P: usize, A: Cell> Work for Chunk<'_, S, K, P, A> {
+impl<const K: usize, const P: usize, A: Cell> Work for Chunk<'_, K, P, A> {
     #[inline(always)]
-    fn run(mut self) {
+    fn run(mut self, isa: Isa) {
         for i in 0..self.columns.len() {
-            self.columns.prefetch_after(i);
+            if self.prefetches {
+                self.columns.prefetch_after(i);
+            }
             let rows = self.rows.as_deref_mut();
-            visit_one::<S, K, P, A>(self.columns.game(i), self.context, rows);
+            visit_one::<K, P, A>(self.phases, self.columns.game(i), self.context, isa, rows);
         }
     }
 }
 
 #[inline(always)]
-fn visit_one<S: Stage, const K: usize, const P: usize, A: Cell>(
+fn visit_one<const K: usize, const P: usize, A: Cell>(
+    phases: Phases,
     components: Components<'_, K, P, A>,
     context: &Context<'_, K>,
+    isa: Isa,
     rows: Option<&mut RowBatch>,
 ) {
     let Components { game, script, watch, recording } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    S::visit(&mut Visit { game, script, watch, recording, shape, rules, context, rows });
+    let visit = &mut Visit { game, script, watch, recording, shape, rules, context, isa, rows };
+    if phases.has(Phase::Reset) {
+        reset(visit);
+    }
+    if phases.has(Phase::Act) {
+        act(visit);
+    }
+    if phases.has(Phase::Turn) {
+        turn(visit);
+    }
+    if phases.has(Phase::Fog) {
+        fog(visit);
+    }
+    if phases.has(Phase::Delta) {
+        delta(visit);
+    }
+    if phases.has(Phase::Experience) {
+        experience(visit);
+    }
 }

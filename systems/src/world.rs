@@ -56,14 +56,12 @@ pub struct WorldConfig {
     pub order: schedule::Order,
     /// Instructions to use.
     pub isa: Isa,
-    /// Phases to run; all of them, but for measurements.
-    pub phases: &'static [Phase],
 }
 
 impl Default for WorldConfig {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, order: schedule::Order::Fused, isa: Isa::detect(), phases: &Phase::ALL }
+        Self { threads, order: schedule::Order::Fused, isa: Isa::detect() }
     }
 }
 
@@ -231,6 +229,8 @@ impl Position {
 pub struct World {
     ecs: Ecs,
     schedule: Schedule,
+    /// Schedules of single phases, made when they are asked for.
+    phases: [Option<Schedule>; 6],
     pool: Option<Arc<rayon::ThreadPool>>,
     rulesets: Vec<Ruleset>,
     games: usize,
@@ -244,11 +244,8 @@ macro_rules! with_class {
     ($class:expr, |$k:ident, $p:ident, $a:ident| $body:expr) => {{
         match ($class.words, $class.seats, $class.is_wide) {
             (8, 2, false) => with_class!(@bind 8, 2, u16, $k, $p, $a, $body),
-            (8, 4, false) => with_class!(@bind 8, 4, u16, $k, $p, $a, $body),
             (8, 8, false) => with_class!(@bind 8, 8, u16, $k, $p, $a, $body),
-            (8, 16, false) => with_class!(@bind 8, 16, u16, $k, $p, $a, $body),
             (16, 2, false) => with_class!(@bind 16, 2, u16, $k, $p, $a, $body),
-            (16, 4, false) => with_class!(@bind 16, 4, u16, $k, $p, $a, $body),
             (16, 8, false) => with_class!(@bind 16, 8, u16, $k, $p, $a, $body),
             (16, 16, false) => with_class!(@bind 16, 16, u16, $k, $p, $a, $body),
             _ => with_class!(@bind 16, 16, i32, $k, $p, $a, $body),
@@ -264,7 +261,6 @@ macro_rules! with_class {
 
 impl Class {
     /// The smallest class a start fits.
-    #[expect(clippy::cast_possible_truncation, reason = "at most 16 seats")]
     fn of(start: &Start) -> Self {
         let units = start.cities.iter().chain(&start.neutrals).map(|c| i64::from(c.1));
         let is_wide =
@@ -272,8 +268,15 @@ impl Class {
         if is_wide {
             return Self::WIDE;
         }
-        let seats = start.players().next_power_of_two().max(2) as u8;
-        Self { words: if start.tiles() <= 512 { 8 } else { 16 }, seats, is_wide }
+        // Six classes in all: each more costs compile time and cache for code, each less memory.
+        let (words, seats) = match (start.tiles(), start.players()) {
+            (..=512, ..=2) => (8, 2),
+            (..=512, ..=8) => (8, 8),
+            (_, ..=2) => (16, 2),
+            (_, ..=8) => (16, 8),
+            _ => (16, 16),
+        };
+        Self { words, seats, is_wide }
     }
 
     /// Holds any game, exactly.
@@ -314,9 +317,16 @@ impl World {
         ecs.insert_resource(Outgrown(AtomicBool::new(false)));
         ecs.insert_resource(Runner { isa: config.isa, parallel: false });
         let format = RowFormat { height: 1, width: 1, has_builds: false, has_owners: false };
-        ecs.insert_resource(Outbox { sink: None, format, reward: Reward::SPARSE });
-        let schedule = schedule::schedule(config.order, config.phases);
-        Ok(Self { ecs, schedule, pool, rulesets: Vec::new(), games: 0 })
+        ecs.insert_resource(Outbox { sink: None, format, reward: Reward::SPARSE, is_sparse: true });
+        let schedule = schedule::schedule(config.order);
+        Ok(Self {
+            ecs,
+            schedule,
+            phases: std::array::from_fn(|_| None),
+            pool,
+            rulesets: Vec::new(),
+            games: 0,
+        })
     }
 
     /// Adds a ruleset that games may be played by, and returns its number.
@@ -336,7 +346,12 @@ impl World {
 
     /// Where rows go from now on, their form, and what they reward. All boards must fit the form.
     pub fn collect_rows(&mut self, sink: SharedSink, format: RowFormat, reward: Reward) {
-        self.ecs.insert_resource(Outbox { sink: Some(sink), format, reward });
+        self.ecs.insert_resource(Outbox {
+            sink: Some(sink),
+            format,
+            reward,
+            is_sparse: reward.is_sparse(),
+        });
     }
 
     /// What ended batch games do from now on.
@@ -494,17 +509,41 @@ impl World {
     /// Takes every game that is due through one step: batch games always, live games if they were
     /// listed with [`World::make_due`].
     pub fn step(&mut self) {
+        let pool = self.prepare();
+        let Self { ecs, schedule, .. } = self;
+        match pool {
+            Some(pool) => pool.install(|| schedule.run(ecs)),
+            None => schedule.run(ecs),
+        }
+        self.finish();
+    }
+
+    /// Runs one phase of a step over every game that is due, for measurements. Six of these, in
+    /// the order of [`Phase::ALL`], are a step.
+    pub fn step_phase(&mut self, phase: Phase) {
+        let pool = self.prepare();
+        let Self { ecs, phases, .. } = self;
+        let schedule = phases[phase as usize].get_or_insert_with(|| schedule::schedule_of(phase));
+        match pool {
+            Some(pool) => pool.install(|| schedule.run(ecs)),
+            None => schedule.run(ecs),
+        }
+        if phase == Phase::Experience {
+            self.finish();
+        }
+    }
+
+    /// Decides how many threads share the coming work, and where it must be sent for that.
+    fn prepare(&mut self) -> Option<Arc<rayon::ThreadPool>> {
         let parallel = self.pool.is_some() && self.games >= PARALLEL_FROM;
         self.ecs.resource_mut::<Runner>().parallel = parallel;
-        let Self { ecs, schedule, pool, .. } = self;
-        match pool {
-            Some(pool) if parallel && rayon::current_thread_index().is_none() => {
-                pool.install(|| schedule.run(ecs))
-            }
-            _ => schedule.run(ecs),
-        }
-        ecs.resource_mut::<Due>().0.clear();
-        if ecs.resource_mut::<Outgrown>().0.swap(false, Ordering::Relaxed) {
+        let outside = rayon::current_thread_index().is_none();
+        self.pool.clone().filter(|_| parallel && outside)
+    }
+
+    fn finish(&mut self) {
+        self.ecs.resource_mut::<Due>().0.clear();
+        if self.ecs.resource_mut::<Outgrown>().0.swap(false, Ordering::Relaxed) {
             self.widen();
         }
     }
@@ -857,7 +896,11 @@ fn widened<const K: usize, const P: usize, A: Cell>(
         setup,
         standing,
         ledger,
-        Terrain { passable: wide_plane(&terrain.passable), sites: wide_plane(&terrain.sites) },
+        Terrain {
+            passable: wide_plane(&terrain.passable),
+            cities: wide_plane(&terrain.cities),
+            generals: wide_plane(&terrain.generals),
+        },
         Territory(longer(territory.0.map(|plane| wide_plane(&plane)), Plane::EMPTY)),
         wide,
         Vision(longer(vision.0.map(|plane| wide_plane(&plane)), Plane::EMPTY)),
@@ -892,7 +935,7 @@ fn position_of<const K: usize, const P: usize, A: Cell>(
             .iter()
             .map(|&tile| (tile != NO_TILE).then_some(tile))
             .collect(),
-        cities: game.cities().tiles().collect(),
+        cities: game.terrain.cities.tiles().collect(),
         alive: (0..players).map(|seat| standing.is_alive(seat)).collect(),
         land: standing.land[..players].iter().map(|&land| u32::from(land)).collect(),
         army: standing.army[..players].to_vec(),

@@ -21,8 +21,11 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     ) -> Aftermath {
         self.standing.idle += 1;
         // An order that is not accepted is a lost turn here: nothing is taken in its place.
-        let orders: [Order; 2] =
-            std::array::from_fn(|seat| queue.next(seat, self.standing.turn).unwrap_or(Order::PASS));
+        let mut orders = [Order::PASS; 2];
+        for (seat, order) in orders.iter_mut().enumerate() {
+            let given = std::mem::replace(&mut self.orders.0[seat], Order::PASS);
+            *order = queue.next(seat, self.standing.turn, given).unwrap_or(Order::PASS);
+        }
         for (seat, order) in orders.into_iter().enumerate() {
             if let Command::Build { tile } = order.command() {
                 self.build(rules, shape, seat, tile);
@@ -43,7 +46,7 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             let seat = m.seat();
             self.orders.0[seat] = orders[seat];
             log.executed(seat);
-            if touchable && self.standing.generals[1 - seat] == m.to {
+            if touchable && self.standing.generals[1 - seat] == m.to() {
                 touches |= 1 << seat;
             }
             if let Some(capture) = self.march(&m, rules) {
@@ -65,12 +68,12 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         if !self.can_build(rules, shape, seat, tile) {
             return;
         }
-        let structures = self.territory.0[seat] & self.terrain.sites;
+        let structures = self.territory.0[seat] & self.terrain.structures();
         let price = super::legality::price(rules, shape, &structures, tile);
         let army = self.armies.get(tile);
         self.armies.set(tile, army - price);
         self.standing.army[seat] = self.standing.army[seat].saturating_sub(price.unsigned_abs());
-        self.terrain.sites.insert(tile);
+        self.terrain.cities.insert(tile);
         self.orders.0[seat] = Order::build(tile);
     }
 
@@ -79,9 +82,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     fn second_seat_goes_first(&self, moves: &[Option<Move>; 2]) -> bool {
         let [Some(a), Some(b)] = moves else { return false };
         let key = |m: &Move, other: &Move| {
-            let chases = m.to == other.from;
-            let reinforces = self.territory.0[m.seat()].has(m.to);
-            (!chases, !reinforces, self.armies.get(m.from))
+            let chases = m.to() == other.from();
+            let reinforces = self.territory.0[m.seat()].has(m.to());
+            (!chases, !reinforces, self.armies.get(m.from()))
         };
         key(b, a) < key(a, b)
     }

@@ -10,8 +10,6 @@ pub struct Capture {
     pub captor: usize,
     /// Seat that lost it.
     pub victim: usize,
-    /// Its tile.
-    pub tile: u16,
 }
 
 impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
@@ -21,20 +19,20 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     #[inline(always)]
     #[expect(clippy::cast_sign_loss, reason = "totals wrap like the armies they add up")]
     pub fn march(&mut self, m: &Move, rules: &Rules) -> Option<Capture> {
-        let (seat, army) = (m.seat(), self.armies.get(m.from));
+        let (seat, army) = (m.seat(), self.armies.get(m.from()));
         if army < 2 {
             self.take_over(m, army);
             return None;
         }
         let keep = m.keeps(army, rules);
         let sent = army - keep;
-        let guard = self.armies.get(m.to);
-        self.armies.set(m.from, keep);
-        if self.territory.0[seat].has(m.to) {
-            self.armies.set(m.to, guard + sent);
+        let guard = self.armies.get(m.to());
+        self.armies.set(m.from(), keep);
+        if self.territory.0[seat].has(m.to()) {
+            self.armies.set(m.to(), guard + sent);
             return None;
         }
-        let owner = self.owner(m.to);
+        let owner = self.owner(m.to());
         if self.setup.has_teams && owner.is_some_and(|o| self.are_allies(seat, o)) {
             self.reinforce_ally(m, sent);
             return None;
@@ -46,17 +44,13 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             None => self.standing.neutral = self.standing.neutral.wrapping_sub(lost),
         }
         if guard >= sent {
-            self.armies.set(m.to, guard - sent);
+            self.armies.set(m.to(), guard - sent);
             return None;
         }
-        self.armies.set(m.to, sent - guard);
-        self.recolour(m.to, owner, seat);
+        self.armies.set(m.to(), sent - guard);
+        self.recolour(m.to(), owner, seat);
         let victim = owner?;
-        (self.standing.generals[victim] == m.to).then_some(Capture {
-            captor: seat,
-            victim,
-            tile: m.to,
-        })
+        (self.standing.generals[victim] == m.to()).then_some(Capture { captor: seat, victim })
     }
 
     /// Gives a tile to another seat; armies and totals of armies stay.
@@ -73,10 +67,10 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// A march with one unit or none does nothing, except that one unit recolours an ally's tile.
     #[cold]
     fn take_over(&mut self, m: &Move, army: i32) {
-        if army != 1 || !self.setup.has_teams || self.territory.0[m.seat()].has(m.to) {
+        if army != 1 || !self.setup.has_teams || self.territory.0[m.seat()].has(m.to()) {
             return;
         }
-        if self.owner(m.to).is_some_and(|o| self.are_allies(m.seat(), o)) {
+        if self.owner(m.to()).is_some_and(|o| self.are_allies(m.seat(), o)) {
             self.reinforce_ally(m, 0);
         }
     }
@@ -86,14 +80,14 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     #[cold]
     #[expect(clippy::cast_sign_loss, reason = "armies on owned tiles are not negative")]
     fn reinforce_ally(&mut self, m: &Move, sent: i32) {
-        let Some(ally) = self.owner(m.to) else { return };
-        let army = self.armies.get(m.to);
-        self.armies.set(m.to, army + sent);
-        if self.standing.generals[ally] == m.to {
+        let Some(ally) = self.owner(m.to()) else { return };
+        let army = self.armies.get(m.to());
+        self.armies.set(m.to(), army + sent);
+        if self.standing.generals[ally] == m.to() {
             self.standing.army[m.seat()] -= sent as u32;
             self.standing.army[ally] += sent as u32;
         } else {
-            self.recolour(m.to, Some(ally), m.seat());
+            self.recolour(m.to(), Some(ally), m.seat());
             self.standing.army[m.seat()] += army as u32;
             self.standing.army[ally] -= army as u32;
         }
@@ -102,10 +96,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// Hands the land of a captured player to the captor, at once (rules, section 11).
     #[cold]
     pub fn capture(&mut self, capture: Capture, rules: &Rules, log: &mut impl Log) {
-        let Capture { captor, victim, tile } = capture;
+        let Capture { captor, victim } = capture;
         self.inherit(captor, victim, rules.inherits_half);
-        self.standing.generals[victim] = NO_TILE;
-        self.remember_fallen(tile);
+        self.lose_general(victim);
         self.ledger.captures[captor] = self.ledger.captures[captor].saturating_add(1);
         log.captured(captor, victim);
         if self.standing.is_alive(victim) {
@@ -132,8 +125,12 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         self.standing.army[victim] = 0;
     }
 
-    /// From now on the tile is a city that once was a general (rules, section 14).
-    pub fn remember_fallen(&mut self, tile: u16) {
+    /// The seat's general becomes a city (rules, sections 11 and 12), which its enemies do not
+    /// know before they see it (section 14).
+    pub fn lose_general(&mut self, seat: usize) {
+        let tile = std::mem::replace(&mut self.standing.generals[seat], NO_TILE);
+        self.terrain.generals.remove(tile);
+        self.terrain.cities.insert(tile);
         let n = usize::from(self.standing.fallen);
         // A seat loses its general once, so there are never more than P of them.
         self.ledger.fallen[n] = Fallen { tile, seen: 0 };

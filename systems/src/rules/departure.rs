@@ -59,12 +59,10 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
 
     /// The land of a dead player becomes neutral or goes to an ally, with unchanged armies.
     fn neutralise(&mut self, seat: usize, log: &mut impl Log) {
-        let general = self.standing.generals[seat];
-        if general == NO_TILE {
+        if self.standing.generals[seat] == NO_TILE {
             return;
         }
-        self.standing.generals[seat] = NO_TILE;
-        self.remember_fallen(general);
+        self.lose_general(seat);
         let heir = (0..P).find(|&ally| {
             self.setup.has_teams && self.standing.is_alive(ally) && self.are_allies(seat, ally)
         });

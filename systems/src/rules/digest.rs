@@ -50,7 +50,7 @@ pub fn position<const K: usize, const P: usize, A: Cell>(
     for tile in shape.board.tiles() {
         let owner = game.owner(tile).map_or(255, |seat| seat as u64);
         let terrain = u64::from(game.terrain.passable.has(tile))
-            | u64::from(game.terrain.sites.has(tile)) << 1;
+            | u64::from(game.terrain.structures().has(tile)) << 1;
         digest.word(u64::from(game.armies.get(tile) as u32) << 32 | owner << 8 | terrain);
     }
     for seat in 0..usize::from(game.setup.players) {

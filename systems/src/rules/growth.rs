@@ -1,7 +1,7 @@
 //! Growth (rules, section 10).
 
 use super::{plane::Plane, ruleset::Rules};
-use crate::components::{Cell, Game};
+use crate::components::{Cell, Game, NO_TILE};
 
 impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// Lets armies grow as the new value of `turn` demands.
@@ -18,18 +18,39 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
 
     #[inline(always)]
     fn grow_structures(&mut self, rules: &Rules) {
-        let mut owned = Plane::EMPTY;
         for seat in 0..P {
-            let sites = self.territory.0[seat] & self.terrain.sites;
-            self.standing.army[seat] += sites.count();
-            owned |= sites;
+            let general = self.standing.generals[seat];
+            if general != NO_TILE && self.territory.0[seat].has(general) {
+                self.grow_tile(seat, general);
+            }
         }
-        for tile in owned.tiles() {
-            let army = self.armies.get(tile);
-            self.armies.set(tile, army + 1);
+        let mut owned = self.territory.0[0];
+        for seat in 1..P {
+            owned |= self.territory.0[seat];
+        }
+        let cities = self.terrain.cities & owned;
+        if !cities.is_empty() {
+            self.grow_cities(&cities);
         }
         if rules.neutral_cities_below > 0 {
-            self.regenerate(&self.terrain.sites.without(owned), rules);
+            self.regenerate(&self.terrain.cities.without(owned), rules);
+        }
+    }
+
+    #[inline(always)]
+    fn grow_tile(&mut self, seat: usize, tile: u16) {
+        let army = self.armies.get(tile);
+        self.armies.set(tile, army + 1);
+        self.standing.army[seat] += 1;
+    }
+
+    /// Few games have owned cities, and few of them.
+    #[inline(never)]
+    fn grow_cities(&mut self, cities: &Plane<K>) {
+        for tile in cities.tiles() {
+            if let Some(owner) = self.owner(tile) {
+                self.grow_tile(owner, tile);
+            }
         }
     }
 

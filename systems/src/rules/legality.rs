@@ -3,30 +3,51 @@
 use super::{ruleset::Rules, shape::Shape};
 use crate::components::{Cell, Command, Game, Order};
 
-/// A march that was chosen for this tick.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Move {
-    /// Tile of the army.
-    pub from: u16,
-    /// Tile it enters.
-    pub to: u16,
-    /// Seat that moves.
-    pub seat: u8,
-    /// Whether half of the army stays.
-    pub half: bool,
-}
+/// A march that was chosen for this tick: source, destination, seat and half in one word.
+///
+/// Packed by arithmetic, because a struct of small fields is written in pieces and read whole,
+/// which stalls the processor every time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Move(u64);
 
 impl Move {
-    /// The seat as an index.
+    /// The march of `seat` from tile `from` to its neighbour `to`.
     #[inline(always)]
-    pub fn seat(&self) -> usize {
-        usize::from(self.seat)
+    #[must_use]
+    pub fn new(seat: usize, from: u16, to: u16, half: bool) -> Self {
+        Self(u64::from(from) | u64::from(to) << 16 | (seat as u64) << 32 | u64::from(half) << 40)
+    }
+
+    /// Tile of the army.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the low 16 bits")]
+    pub fn from(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Tile it enters.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the next 16 bits")]
+    pub fn to(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// Seat that moves.
+    #[inline(always)]
+    pub fn seat(self) -> usize {
+        (self.0 >> 32 & 0xff) as usize
+    }
+
+    /// Whether half of the army stays.
+    #[inline(always)]
+    pub fn is_half(self) -> bool {
+        self.0 >> 40 != 0
     }
 
     /// Units that stay behind, of `army` on the source.
     #[inline(always)]
-    pub fn keeps(&self, army: i32, rules: &Rules) -> i32 {
-        match (self.half, rules.half_sends_larger) {
+    pub fn keeps(self, army: i32, rules: &Rules) -> i32 {
+        match (self.is_half(), rules.half_sends_larger) {
             (false, _) => 1,
             (true, false) => (army + 1) >> 1,
             (true, true) => army >> 1,
@@ -43,8 +64,7 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             return None;
         }
         let to = shape.step(from, direction);
-        #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
-        let m = Move { from, to, seat: seat as u8, half };
+        let m = Move::new(seat, from, to, half);
         self.is_legal(&m).then_some(m)
     }
 
@@ -52,16 +72,16 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     #[inline(always)]
     pub fn is_legal(&self, m: &Move) -> bool {
         self.standing.is_alive(m.seat())
-            && self.territory.0[m.seat()].has(m.from)
-            && self.terrain.passable.has(m.to)
-            && (self.armies.movable().has(m.from) || self.setup.has_teams && self.takes_over(m))
+            && self.territory.0[m.seat()].has(m.from())
+            && self.terrain.passable.has(m.to())
+            && (self.armies.movable().has(m.from()) || self.setup.has_teams && self.takes_over(m))
     }
 
     /// Whether the march moves a single unit onto an ally's tile, which changes the tile's colour.
     #[cold]
     fn takes_over(&self, m: &Move) -> bool {
-        self.armies.get(m.from) == 1
-            && self.owner(m.to).is_some_and(|o| o != m.seat() && self.are_allies(m.seat(), o))
+        self.armies.get(m.from()) == 1
+            && self.owner(m.to()).is_some_and(|o| o != m.seat() && self.are_allies(m.seat(), o))
     }
 
     /// Whether the order to build is accepted (competition, "Building").
@@ -70,9 +90,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             && tile < shape.tiles()
             && self.standing.is_alive(seat)
             && self.territory.0[seat].has(tile)
-            && !self.terrain.sites.has(tile)
+            && !self.terrain.structures().has(tile)
             && self.armies.get(tile)
-                >= price(rules, shape, &(self.territory.0[seat] & self.terrain.sites), tile)
+                >= price(rules, shape, &(self.territory.0[seat] & self.terrain.structures()), tile)
     }
 }
 

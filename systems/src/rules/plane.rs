@@ -2,6 +2,8 @@
 
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, Not};
 
+use crate::isa::Isa;
+
 /// A set of tiles of one board: bit `tile % 64` of word `tile / 64`.
 ///
 /// `K` is 8 (boards of at most 512 tiles: one cache line, one AVX-512 register) or 16 (at most
@@ -70,14 +72,23 @@ impl<const K: usize> Plane<K> {
 
     /// Number of tiles in the set.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 1024")]
     pub fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+        let mut count = 0;
+        for word in self.0 {
+            count += u64::from(word.count_ones());
+        }
+        count as u32
     }
 
     /// Whether the set has no tile.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().fold(0, |any, word| any | word) == 0
+        let mut any = 0;
+        for word in self.0 {
+            any |= word;
+        }
+        any == 0
     }
 
     /// Every tile moved `n` indices up, `n` in 1..=63. Tiles pushed past the end are lost.
@@ -112,16 +123,23 @@ impl<const K: usize> Plane<K> {
 
     /// The `n`-th tile in ascending order, `n` below [`Plane::count`].
     #[inline(always)]
-    pub fn nth(&self, mut n: u32) -> u16 {
-        for (i, &word) in self.0.iter().enumerate() {
-            let ones = word.count_ones();
-            if n < ones {
-                return tile(i, nth_bit(word, n));
-            }
-            n -= ones;
+    pub fn nth(&self, n: u32) -> u16 {
+        self.nth_by(n, Isa::Portable)
+    }
+
+    /// The same with the instructions in use.
+    #[inline(always)]
+    pub fn nth_by(&self, n: u32, isa: Isa) -> u16 {
+        debug_assert!(n < self.count());
+        // Which word: how many begin at or before the bit. No branch, the data is random.
+        let (mut word, mut before, mut begins) = (0, 0, 0);
+        for i in 0..K - 1 {
+            begins += self.0[i].count_ones();
+            let is_later = u32::from(begins <= n);
+            word += is_later as usize;
+            before = before.max(begins * is_later);
         }
-        debug_assert!(false, "n is below the count");
-        0
+        tile(word, isa.nth_bit(self.0[word], n - before))
     }
 }
 
@@ -134,21 +152,6 @@ fn word(tile: u16) -> usize {
 #[expect(clippy::cast_possible_truncation, reason = "K is at most 16, so the tile is below 1024")]
 fn tile(word: usize, bit: u32) -> u16 {
     (word * 64) as u16 + bit as u16
-}
-
-/// The position of the `n`-th set bit of `word`, which has more than `n`.
-#[inline(always)]
-fn nth_bit(word: u64, mut n: u32) -> u32 {
-    // Six halvings: each looks whether the bit lies in the low half of the window. No branch
-    // depends on random data, which is what a loop clearing one bit at a time would suffer from.
-    let mut at = 0;
-    for width in [32, 16, 8, 4, 2, 1] {
-        let low = (word >> at & ((1 << width) - 1)).count_ones();
-        let skip = n >= low;
-        n -= if skip { low } else { 0 };
-        at += if skip { width } else { 0 };
-    }
-    at
 }
 
 /// Iterator over the tiles of a [`Plane`].
@@ -211,7 +214,13 @@ impl<const K: usize> Not for Plane<K> {
     /// Every other index, those beyond the board included: combine it with a set of tiles.
     #[inline(always)]
     fn not(self) -> Self {
-        Self(self.0.map(|word| !word))
+        // A loop, not `map`: the standard library's closures are not compiled for the wide
+        // instructions of the caller.
+        let mut out = [0; K];
+        for i in 0..K {
+            out[i] = !self.0[i];
+        }
+        Self(out)
     }
 }
 
@@ -248,14 +257,20 @@ mod tests {
 
     #[test]
     fn nth_walks_the_tiles_in_order() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            nth_walks_in_order(isa);
+        }
+    }
+
+    fn nth_walks_in_order(isa: Isa) {
         let plane = Plane::<8>::of(SOME);
         assert_eq!(plane.count(), 7);
         assert_eq!(plane.tiles().collect::<Vec<_>>(), SOME);
         for (n, tile) in SOME.into_iter().enumerate() {
-            assert_eq!(plane.nth(u32::try_from(n).unwrap()), tile);
+            assert_eq!(plane.nth_by(u32::try_from(n).unwrap(), isa), tile);
         }
         let full = Plane::<16>::first(1000);
-        assert!((0..1000).all(|n| full.nth(n) == u16::try_from(n).unwrap()));
+        assert!((0..1000).all(|n| full.nth_by(n, isa) == u16::try_from(n).unwrap()));
     }
 
     #[test]

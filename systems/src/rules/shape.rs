@@ -92,6 +92,17 @@ impl<const K: usize> Shape<K> {
         moved & self.inner[direction as usize]
     }
 
+    /// The tiles of `sources` from which a step in each direction arrives in `open`.
+    #[inline(always)]
+    pub(crate) fn steps(&self, sources: &Plane<K>, open: &Plane<K>) -> [Plane<K>; 4] {
+        [
+            self.arriving(open, Direction::Up) & *sources,
+            self.arriving(open, Direction::Down) & *sources,
+            self.arriving(open, Direction::Left) & *sources,
+            self.arriving(open, Direction::Right) & *sources,
+        ]
+    }
+
     /// The set and the eight neighbours of each of its tiles.
     #[inline(always)]
     #[must_use]

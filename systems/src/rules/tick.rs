@@ -12,8 +12,9 @@ use crate::components::{Cell, Game, Order};
 /// The queue of a player who died need not be emptied: no order of the dead is legal, so it runs
 /// empty in the next tick.
 pub trait Queue {
-    /// The next order of the seat for this turn, taken off the front of its queue.
-    fn next(&mut self, seat: usize, turn: u32) -> Option<Order>;
+    /// The next order of the seat for this turn, taken off the front of its queue. `given` is the
+    /// order that was put into the game itself.
+    fn next(&mut self, seat: usize, turn: u32, given: Order) -> Option<Order>;
 
     /// Whether [`Queue::departure`] has something due at this turn.
     fn has_departure(&self, _turn: u32) -> bool {
@@ -29,6 +30,8 @@ pub trait Queue {
 
 /// Who wants to know what happened inside a tick. The default is nobody, at no cost.
 pub trait Log {
+    /// Whether it matters in which order independent moves are executed.
+    const WANTS_ORDER: bool = true;
     /// A move of the seat was executed, even if it did nothing.
     fn executed(&mut self, _seat: usize) {}
     /// `captor` took the general of `victim`.
@@ -43,16 +46,37 @@ pub trait Log {
 
 /// Listens to nothing.
 pub struct NoLog;
-impl Log for NoLog {}
+impl Log for NoLog {
+    const WANTS_ORDER: bool = false;
+}
 
-/// One order a seat and no queue: what batch games are played with.
-pub struct Single<const P: usize>(pub [Order; P]);
+/// The order given to each seat and no queue: what batch games are played with.
+pub struct Given {
+    /// Seats whose order was taken.
+    taken: u16,
+}
 
-impl<const P: usize> Queue for Single<P> {
+impl Given {
+    /// No order has been taken.
     #[inline(always)]
-    fn next(&mut self, seat: usize, _turn: u32) -> Option<Order> {
-        let order = std::mem::replace(&mut self.0[seat], Order::PASS);
-        (order != Order::PASS).then_some(order)
+    #[must_use]
+    pub fn new() -> Self {
+        Self { taken: 0 }
+    }
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Queue for Given {
+    #[inline(always)]
+    fn next(&mut self, seat: usize, _turn: u32, given: Order) -> Option<Order> {
+        let is_new = self.taken >> seat & 1 == 0;
+        self.taken |= 1 << seat;
+        is_new.then_some(given)
     }
 }
 
@@ -93,26 +117,26 @@ impl Aftermath {
 /// Orders are taken from `queue`; afterwards [`Orders`](crate::components::Orders) holds the
 /// order that each seat's turn was spent on, a pass where there was none.
 #[inline(always)]
-pub fn tick<const K: usize, const P: usize, A: Cell>(
+pub fn tick<const K: usize, const P: usize, A: Cell, L: Log>(
     game: &mut Game<'_, K, P, A>,
     shape: &Shape<K>,
     rules: &Rules,
     queue: &mut impl Queue,
-    log: &mut impl Log,
+    log: &mut L,
 ) {
     if game.standing.has_ended() {
         return;
     }
     // The idle rule judges by the scoreboard of the previous tick, which is the present one.
-    let scoreboard = (game.standing.land, game.standing.army);
+    let may_end = game.standing.idle >= rules.idle_ticks || game.standing.turn > rules.last_turn;
+    let scoreboard = may_end.then(|| (game.standing.land, game.standing.army));
     if game.standing.departing || queue.has_departure(game.standing.turn) {
         game.depart(rules, queue, log);
     }
-    game.orders.0 = [Order::PASS; P];
     let after = match rules.order {
         MoveOrder::LargestFirst => {
             let mut moves = game.select(shape, queue);
-            game.order_largest_first(&mut moves);
+            game.order_largest_first(&mut moves, L::WANTS_ORDER);
             game.execute(shape, rules, &mut moves, log);
             Aftermath::NONE
         }
@@ -122,8 +146,10 @@ pub fn tick<const K: usize, const P: usize, A: Cell>(
         }
         MoveOrder::ChaseFirst => game.execute_chase_first(shape, rules, queue, log),
     };
-    if game.standing.idle > rules.idle_ticks || game.standing.turn > rules.last_turn {
-        game.end_by_strength(&scoreboard.0, &scoreboard.1);
+    if let Some((land, army)) = scoreboard
+        && (game.standing.idle > rules.idle_ticks || game.standing.turn > rules.last_turn)
+    {
+        game.end_by_strength(&land, &army);
     }
     game.standing.turn += 1;
     if after.grows {
@@ -139,9 +165,11 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     /// uses the tick up.
     #[inline(always)]
     fn choose(&mut self, shape: &Shape<K>, queue: &mut impl Queue, seat: usize) -> Option<Move> {
-        while let Some(order) =
-            queue.next(seat, self.standing.turn).filter(|&order| order != Order::PASS)
-        {
+        let given = std::mem::replace(&mut self.orders.0[seat], Order::PASS);
+        while let Some(order) = queue.next(seat, self.standing.turn, given) {
+            if order == Order::PASS {
+                return None;
+            }
             if let Some(m) = self.legal_move(shape, seat, order) {
                 self.orders.0[seat] = order;
                 return Some(m);
@@ -174,12 +202,12 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         self.standing.idle += 1;
         for i in 0..moves.len {
             let m = moves.list[i];
-            if moves.used[i] || !self.territory.0[m.seat()].has(m.from) {
+            if moves.used[i] || !self.territory.0[m.seat()].has(m.from()) {
                 continue;
             }
             self.standing.idle = 0;
             if rules.general_trades
-                && self.standing.generals.contains(&m.to)
+                && self.standing.generals.contains(&m.to())
                 && self.trade(shape, rules, moves, i, log)
             {
                 continue;

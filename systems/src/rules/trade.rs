@@ -31,7 +31,7 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         log: &mut impl Log,
     ) -> bool {
         let first = moves.list[at];
-        let (a, to) = (first.seat(), first.to);
+        let (a, to) = (first.seat(), first.to());
         let Some(b) = self.standing.general_at(to).filter(|&b| !self.are_allies(a, b)) else {
             return false;
         };
@@ -39,12 +39,12 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         let later = at + 1..moves.len;
         let Some(partner) = later.into_iter().find(|&j| {
             let m = &moves.list[j];
-            !moves.used[j] && m.seat() == b && m.to == home
+            !moves.used[j] && m.seat() == b && m.to() == home
         }) else {
             return false;
         };
         let second = moves.list[partner];
-        debug_assert!(shape.direction(first.from, first.to).is_some());
+        debug_assert!(shape.direction(first.from(), first.to()).is_some());
         if !self.is_legal(&first) || !self.is_legal(&second) {
             return false;
         }
@@ -62,21 +62,21 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     }
 
     fn attack(&self, m: &Move, reply: &Move, rules: &Rules) -> Attack {
-        let army = self.armies.get(m.from);
+        let army = self.armies.get(m.from());
         let keep = m.keeps(army, rules);
-        let defenders = self.armies.get(m.to);
+        let defenders = self.armies.get(m.to());
         // A general whose own army marches this tick is defended by what that march leaves.
-        let guard = if reply.from == m.to { reply.keeps(defenders, rules) } else { defenders };
+        let guard = if reply.from() == m.to() { reply.keeps(defenders, rules) } else { defenders };
         Attack { sent: army - keep, keep, guard }
     }
 
     fn exchange(&mut self, first: &Move, second: &Move, ours: &Attack, theirs: &Attack) {
         let (a, b) = (first.seat(), second.seat());
-        let (home_a, home_b) = (second.to, first.to);
+        let (home_a, home_b) = (second.to(), first.to());
         let generals = Plane::of([home_a, home_b]);
         for (m, attack) in [(first, ours), (second, theirs)] {
-            if !generals.has(m.from) {
-                self.armies.set(m.from, attack.keep);
+            if !generals.has(m.from()) {
+                self.armies.set(m.from(), attack.keep);
             }
         }
         let (land_a, land_b) =

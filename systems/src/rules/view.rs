@@ -20,9 +20,8 @@ use super::{
     ruleset::Rules,
     shape::{Direction, Shape},
 };
-use crate::components::{
-    Armies, Cell, Game, Ledger, Setup, Standing, Terrain, Territory, Vision, generals,
-};
+use crate::components::{Armies, Cell, Game, Ledger, Setup, Standing, Terrain, Territory, Vision};
+use crate::isa::{Isa, Layers};
 
 /// One player's view of a game.
 #[derive(Clone, Copy)]
@@ -36,6 +35,7 @@ pub struct View<'a, const K: usize, const P: usize, A: Cell> {
     armies: &'a Armies<K, A>,
     visible: &'a Plane<K>,
     seat: usize,
+    isa: Isa,
 }
 
 /// The marches and builds a view allows.
@@ -54,17 +54,21 @@ pub fn vision<const K: usize, const P: usize>(
     setup: &Setup<P>,
     territory: &Territory<K, P>,
     shape: &Shape<K>,
+    isa: Isa,
 ) -> Plane<K> {
     if !setup.has_fog {
         return shape.board;
     }
+    if !setup.has_teams {
+        return isa.dilated(shape, &territory.0[seat]);
+    }
     let mut side = territory.0[seat];
-    if setup.has_teams {
+    {
         for ally in (0..P).filter(|&ally| setup.allies[seat] >> ally & 1 != 0) {
             side |= territory.0[ally];
         }
     }
-    shape.dilated(&side)
+    isa.dilated(shape, &side)
 }
 
 impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
@@ -72,6 +76,13 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     #[inline(always)]
     #[must_use]
     pub fn of(game: &'a Game<'_, K, P, A>, shape: &'a Shape<K>, seat: usize) -> Self {
+        Self::by(game, shape, seat, Isa::Portable)
+    }
+
+    /// The same, worked on with the instructions in use.
+    #[inline(always)]
+    #[must_use]
+    pub fn by(game: &'a Game<'_, K, P, A>, shape: &'a Shape<K>, seat: usize, isa: Isa) -> Self {
         let vision: &Vision<K, P> = game.vision;
         Self {
             shape,
@@ -83,7 +94,14 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
             armies: game.armies,
             visible: &vision.0[seat],
             seat,
+            isa,
         }
+    }
+
+    /// The instructions in use.
+    #[inline(always)]
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// The seat that looks.
@@ -162,35 +180,38 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
         mates.fold(Plane::EMPTY, |all, seat| all | self.land_of(seat))
     }
 
+    /// Tiles that belong to somebody, seen or not.
+    #[inline(always)]
+    fn owned(&self) -> Plane<K> {
+        let mut owned = self.territory.0[0];
+        for seat in 1..P {
+            owned |= self.territory.0[seat];
+        }
+        owned
+    }
+
     /// Seen tiles of opponents.
     #[inline(always)]
     pub fn enemies(&self) -> Plane<K> {
-        let mut enemies = Plane::EMPTY;
-        for seat in 0..P {
-            if !self.is_ally(seat) {
-                enemies |= self.territory.0[seat];
-            }
-        }
-        enemies & *self.visible
+        (self.owned() & *self.visible).without(self.own() | self.allies())
     }
 
     /// Seen tiles of nobody, cities included, mountains not.
     #[inline(always)]
     pub fn neutral(&self) -> Plane<K> {
-        let owned = self.territory.0.iter().fold(Plane::EMPTY, |all, own| all | *own);
-        (*self.visible & self.terrain.passable).without(owned)
+        (*self.visible & self.terrain.passable).without(self.owned())
     }
 
     /// Seen cities, whoever owns them.
     #[inline(always)]
     pub fn cities(&self) -> Plane<K> {
-        self.terrain.sites.without(generals(self.standing)) & *self.visible
+        self.terrain.cities & *self.visible
     }
 
     /// Seen generals.
     #[inline(always)]
     pub fn generals(&self) -> Plane<K> {
-        generals(self.standing) & *self.visible
+        self.terrain.generals & *self.visible
     }
 
     /// Seen mountains.
@@ -209,17 +230,16 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     /// general is one of them only once it has been seen as a city.
     #[inline(always)]
     pub fn fog_structures(&self) -> Plane<K> {
-        let mut cities = self.terrain.sites.without(generals(self.standing));
-        if self.standing.fallen > 0 {
-            cities = cities.without(self.unseen_fallen());
-        }
-        (cities | self.shape.board.without(self.terrain.passable)).without(*self.visible)
+        (self.known_cities() | self.shape.board.without(self.terrain.passable))
+            .without(*self.visible)
     }
 
+    /// Cities without the former generals that this seat has not seen since.
     #[cold]
-    fn unseen_fallen(&self) -> Plane<K> {
+    fn known_cities(&self) -> Plane<K> {
         let fallen = &self.ledger.fallen[..usize::from(self.standing.fallen)];
-        Plane::of(fallen.iter().filter(|f| f.seen >> self.seat & 1 == 0).map(|f| f.tile))
+        let unseen = fallen.iter().filter(|f| f.seen >> self.seat & 1 == 0).map(|f| f.tile);
+        self.terrain.cities.without(Plane::of(unseen))
     }
 
     /// Units on the tile; 0 where it is not seen.
@@ -234,10 +254,27 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
         *self.armies.movable() & *self.visible
     }
 
-    /// The units of 64 tiles, those not seen as 0, for each word of a plane.
+    /// Writes the units of seen tiles, 0 elsewhere, saturating at 65535. `out` has room for the
+    /// board or for less.
     #[inline(always)]
-    pub fn army_words(&self) -> impl Iterator<Item = (u64, &'a [A; 64])> {
-        self.visible.0.into_iter().zip(self.armies.words())
+    pub fn write_army(&self, out: &mut [u16]) {
+        let isa = self.isa;
+        let (whole, last) = out.as_chunks_mut::<64>();
+        let mut last_word = [0; 64];
+        let words = whole.len();
+        let visible = &self.visible.0;
+        if let Some(units) = self.armies.narrow_words() {
+            for (i, out) in whole.iter_mut().enumerate() {
+                isa.copy_masked(visible[i % K], &units[i % K], out);
+            }
+            isa.copy_masked(visible[words % K], &units[words % K], &mut last_word);
+        } else {
+            for (i, out) in whole.iter_mut().enumerate() {
+                saturate(visible[i % K], &self.armies.words()[i % K], out);
+            }
+            saturate(visible[words % K], &self.armies.words()[words % K], &mut last_word);
+        }
+        last.copy_from_slice(&last_word[..last.len()]);
     }
 
     /// The seat's own general, if it stands.
@@ -256,45 +293,90 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     /// The legal marches: exactly what the rules accept (rules, section 6).
     #[inline(always)]
     pub fn steps(&self) -> [Plane<K>; 4] {
-        if !self.is_alive(self.seat) {
-            return [Plane::EMPTY; 4];
-        }
-        let (sources, open) = (self.own() & *self.armies.movable(), self.open());
-        let mut steps = Direction::ALL.map(|d| self.shape.arriving(&open, d) & sources);
         if self.setup.has_teams {
-            self.add_takeovers(&mut steps);
+            return self.steps_with_takeovers();
+        }
+        self.isa.steps(self.shape, &self.sources(), &self.open())
+    }
+
+    /// Own tiles with two units or more, if the seat lives.
+    #[inline(always)]
+    fn sources(&self) -> Plane<K> {
+        // Without a branch: the dead are rare, and the hot loop reads this for every seat.
+        let alive = Plane([u64::from(self.is_alive(self.seat)).wrapping_neg(); K]);
+        self.own() & *self.armies.movable() & alive
+    }
+
+    /// In team games a single unit may also march onto an ally's tile (rules, section 13).
+    #[cold]
+    fn steps_with_takeovers(&self) -> [Plane<K>; 4] {
+        let mut steps = self.isa.steps(self.shape, &self.sources(), &self.open());
+        if self.is_alive(self.seat) {
+            let single = (self.own() & self.armies.at_least(1)).without(*self.armies.movable());
+            for d in Direction::ALL {
+                steps[d as usize] |= self.shape.arriving(&self.allies(), d) & single;
+            }
         }
         steps
     }
 
-    /// A single unit may march onto an ally's tile (rules, section 13).
-    #[cold]
-    fn add_takeovers(&self, steps: &mut [Plane<K>; 4]) {
-        let single = (self.own() & self.armies.at_least(1)).without(*self.armies.movable());
-        for d in Direction::ALL {
-            steps[d as usize] |= self.shape.arriving(&self.allies(), d) & single;
+    /// Writes the nine planes of an observation ([`crate::rows::PLANES`]) and the four of the legal
+    /// marches, `words` words each; both slices need `K` words more than that.
+    #[inline(always)]
+    pub fn write_planes(&self, words: usize, planes: &mut [u64], mask: &mut [u64]) {
+        let shown =
+            if self.standing.fallen > 0 { self.known_cities() } else { self.terrain.cities };
+        let layers = Layers {
+            shape: self.shape,
+            visible: self.visible,
+            own: &self.territory.0[self.seat],
+            allies: &self.allies(),
+            owned: &self.owned(),
+            passable: &self.terrain.passable,
+            cities: &self.terrain.cities,
+            generals: &self.terrain.generals,
+            fog_cities: &shown,
+            sources: &self.sources(),
+        };
+        self.isa.write_view(&layers, words, planes, mask);
+        if self.setup.has_teams {
+            for (d, plane) in self.steps_with_takeovers().iter().enumerate() {
+                mask[d * words..][..K.min(words)].copy_from_slice(&plane.0[..K.min(words)]);
+            }
         }
     }
 
     /// The legal marches and builds.
     #[inline(always)]
     pub fn mask(&self, rules: &Rules) -> Mask<K> {
-        let builds = if rules.build.price > 0 { self.builds(rules) } else { Plane::EMPTY };
-        Mask { steps: self.steps(), builds }
+        Mask { steps: self.steps(), builds: self.builds(rules) }
     }
 
+    /// Tiles on which a city can be built.
     #[cold]
-    fn builds(&self, rules: &Rules) -> Plane<K> {
-        if !self.is_alive(self.seat) {
+    pub fn builds(&self, rules: &Rules) -> Plane<K> {
+        if rules.build.price == 0 || !self.is_alive(self.seat) {
             return Plane::EMPTY;
         }
         let own = self.own();
-        let structures = own & self.terrain.sites;
+        let structures = own & self.terrain.structures();
         let least = i32::try_from(rules.build.price).unwrap_or(i32::MAX);
         // Few tiles hold the base price; only they are worth pricing.
         let rich = (own & self.armies.at_least(least)).without(structures);
         Plane::of(rich.tiles().filter(|&tile| {
             self.armies.get(tile) >= legality::price(rules, self.shape, &structures, tile)
         }))
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 16 bits first"
+)]
+fn saturate<A: Cell>(keep: u64, units: &[A; 64], out: &mut [u16; 64]) {
+    for i in 0..64 {
+        let clamped = units[i].get().clamp(0, i32::from(u16::MAX)) as u16;
+        out[i] = if keep >> i & 1 != 0 { clamped } else { 0 };
     }
 }

@@ -6,7 +6,7 @@ use systems::dice::Dice;
 use super::reference::{Game, Input, Move, Rules, Start};
 use super::twin::Twin;
 
-fn start(dice: &mut Dice, seats: usize, duel: bool) -> Start {
+fn random_start(dice: &mut Dice, seats: usize, duel: bool) -> Start {
     let (w, h) = match dice.below(12) {
         0 => (20, 20),
         1 => (23 + dice.below(10), 23 + dice.below(10)),
@@ -15,7 +15,7 @@ fn start(dice: &mut Dice, seats: usize, duel: bool) -> Start {
     let (width, height) = (w as usize, h as usize);
     let mut tiles: Vec<usize> = (0..width * height).collect();
     while tiles.len() < 3 * seats {
-        return self::start(dice, seats, duel);
+        return random_start(dice, seats, duel);
     }
     let mut take = |dice: &mut Dice| tiles.swap_remove(dice.below(tiles.len() as u32) as usize);
     let room = width * height - seats;
@@ -69,7 +69,7 @@ fn input(dice: &mut Dice, game: &Game, seat: usize) -> Input {
 fn play(dice: &mut Dice) -> (u64, u64) {
     let duel = dice.below(4) == 0;
     let seats = if duel { 2 } else { [2, 2, 3, 4, 6, 8, 12, 16][dice.below(8) as usize] };
-    let mut game = Game::new(rules(dice, duel), &start(dice, seats, duel));
+    let mut game = Game::new(rules(dice, duel), &random_start(dice, seats, duel));
     game.turn = [0, 1, 40, 790, 49_990][dice.below(5) as usize];
     if dice.below(10) == 0 {
         game.idle = 1_990;
@@ -100,7 +100,7 @@ fn play(dice: &mut Dice) -> (u64, u64) {
 #[test]
 fn random_games_agree_on_every_tick() {
     let (mut ticks, mut captures) = (0, 0);
-    for seed in 0..games(1_500) {
+    for seed in 0..games(600) {
         let (t, c) = play(&mut Dice::new(seed));
         ticks += t;
         captures += c;

@@ -46,13 +46,10 @@ impl Twin {
         match (tiles <= 512, seats) {
             _ if !fits => {}
             (true, ..=2) => fast.push(Box::new(Owned::<8, 2, u16>::of(&slow))),
-            (true, ..=4) => fast.push(Box::new(Owned::<8, 4, u16>::of(&slow))),
             (true, ..=8) => fast.push(Box::new(Owned::<8, 8, u16>::of(&slow))),
-            (true, _) => fast.push(Box::new(Owned::<8, 16, u16>::of(&slow))),
             (false, ..=2) => fast.push(Box::new(Owned::<16, 2, u16>::of(&slow))),
-            (false, ..=4) => fast.push(Box::new(Owned::<16, 4, u16>::of(&slow))),
             (false, ..=8) => fast.push(Box::new(Owned::<16, 8, u16>::of(&slow))),
-            (false, _) => fast.push(Box::new(Owned::<16, 16, u16>::of(&slow))),
+            (_, _) => fast.push(Box::new(Owned::<16, 16, u16>::of(&slow))),
         }
         Self { slow, fast }
     }
@@ -102,7 +99,7 @@ struct Queues {
 }
 
 impl Queue for Queues {
-    fn next(&mut self, seat: usize, _turn: u32) -> Option<Order> {
+    fn next(&mut self, seat: usize, _turn: u32, _given: Order) -> Option<Order> {
         self.orders.get_mut(seat)?.pop_front()
     }
     fn has_departure(&self, _turn: u32) -> bool {
@@ -213,7 +210,8 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
             ledger,
             terrain: Terrain {
                 passable: tiles(&|t| slow.owner[t] != MOUNTAIN),
-                sites: tiles(&|t| slow.cities.contains(&t) || slow.generals.contains(&Some(t))),
+                cities: tiles(&|t| slow.cities.contains(&t)),
+                generals: tiles(&|t| slow.generals.contains(&Some(t))),
             },
             territory: Territory(std::array::from_fn(|seat| {
                 tiles(&|t| slow.owner[t] == seat as i32)
@@ -241,7 +239,13 @@ impl<const K: usize, const P: usize, A: Cell> Owned<K, P, A> {
 
     fn refresh_views(&mut self) {
         for seat in 0..usize::from(self.setup.players) {
-            self.vision.0[seat] = view::vision(seat, &self.setup, &self.territory, &self.shape);
+            self.vision.0[seat] = view::vision(
+                seat,
+                &self.setup,
+                &self.territory,
+                &self.shape,
+                systems::isa::Isa::detect(),
+            );
         }
         for fallen in &mut self.ledger.fallen[..usize::from(self.standing.fallen)] {
             for (seat, vision) in self.vision.0.iter().enumerate() {
@@ -333,7 +337,7 @@ impl<const K: usize, const P: usize, A: Cell> Fast for Owned<K, P, A> {
             assert_eq!(game.armies.movable().has(tile), slow.army[usize::from(tile)] >= 2);
         }
         let (game, ..) = self.game();
-        assert_eq!(game.cities(), Plane::of(slow.cities.iter().map(|&t| t as u16)), "cities");
+        assert_eq!(game.terrain.cities, Plane::of(slow.cities.iter().map(|&t| t as u16)), "cities");
         let neutral: i64 =
             (0..slow.n_tiles()).filter(|&t| slow.owner[t] < 0).map(|t| slow.army[t].max(0)).sum();
         assert!(i64::from(self.standing.neutral) >= neutral, "the bound of neutral units holds");

@@ -1,0 +1,45 @@
+//! The games that a benchmark plays.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use systems::{
+    mapgen::{MapSpec, Size},
+    policies::Policy,
+    rows::RowFormat,
+    rules::ruleset::Ruleset,
+    start::Start,
+};
+
+/// Maps made beforehand: enough that games differ, few enough to be made in a moment.
+const MAPS: u64 = 1024;
+
+/// What all measurements of a run have in common.
+pub(super) struct Roster {
+    pub(super) starts: Arc<[Start]>,
+    pub(super) ruleset: Ruleset,
+    pub(super) policies: Vec<Policy>,
+    pub(super) format: RowFormat,
+}
+
+impl Roster {
+    pub(super) fn new(args: &super::Args) -> anyhow::Result<Self> {
+        let ruleset = Ruleset::named(&args.ruleset)?;
+        let (height, width) = parse_size(&args.size)?;
+        let mut spec = MapSpec::free_for_all(ruleset.map.kind, args.players);
+        spec.size = Size::Fixed { width, height };
+        spec.check()?;
+        let starts = (0..MAPS).map(|seed| spec.generate(seed)).collect();
+        let policy = Policy::ALL.iter().find(|(_, name)| *name == args.policy);
+        let policy = policy.with_context(|| format!("--policy {} is not known", args.policy))?.0;
+        let format =
+            RowFormat { height, width, has_builds: ruleset.builds(), has_owners: args.players > 2 };
+        Ok(Self { starts, ruleset, policies: vec![policy; args.players], format })
+    }
+}
+
+/// Reads HEIGHTxWIDTH.
+pub(super) fn parse_size(text: &str) -> anyhow::Result<(u16, u16)> {
+    let numbers = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    numbers.with_context(|| format!("--size {text}: give HEIGHTxWIDTH, as 20x20"))
+}

@@ -1,0 +1,267 @@
+//! Running a loop with the widest instructions the machine has.
+//!
+//! The loops over planes are plain Rust. Compiled for a portable target they use 128-bit
+//! registers; inside [`Isa::run`] the same source is compiled once more for AVX-512, so that a
+//! plane is one register, and the choice is made at run time. Results are equal (tested).
+//!
+//! A few inner loops do not survive the compiler's own vectorisation (it takes planes apart into
+//! words to shift them); [`kernels`](Isa) gives those in intrinsics, each beside the plain loop
+//! that it must equal.
+#![expect(unsafe_code, reason = "calling code compiled for instructions that were detected")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use crate::rules::{plane::Plane, shape::Shape};
+
+/// Instructions that a loop is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// What the build target guarantees.
+    Portable,
+    /// AVX-512 with the byte, population count and funnel shift extensions (Zen 4, Ice Lake).
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// A march chosen by [`Isa::pick`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pick {
+    pub(crate) from: u16,
+    pub(crate) direction: u8,
+    pub(crate) half: bool,
+}
+
+/// What a view is made of, as planes.
+#[derive(Clone, Copy)]
+pub(crate) struct Layers<'a, const K: usize> {
+    pub(crate) shape: &'a Shape<K>,
+    pub(crate) visible: &'a Plane<K>,
+    pub(crate) own: &'a Plane<K>,
+    /// Land of team mates.
+    pub(crate) allies: &'a Plane<K>,
+    /// Land of anybody.
+    pub(crate) owned: &'a Plane<K>,
+    pub(crate) passable: &'a Plane<K>,
+    pub(crate) cities: &'a Plane<K>,
+    pub(crate) generals: &'a Plane<K>,
+    /// Cities that show as a structure where they are not seen.
+    pub(crate) fog_cities: &'a Plane<K>,
+    /// Own tiles that can move.
+    pub(crate) sources: &'a Plane<K>,
+}
+
+/// A loop that [`Isa::run`] compiles for each instruction set. `run` must be `#[inline(always)]`.
+pub(crate) trait Work {
+    /// Does the work. `isa` is what it is compiled for, a constant once inlined.
+    fn run(self, isa: Isa);
+}
+
+impl Isa {
+    /// The widest instructions this machine has.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vbmi2")
+            && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+        {
+            return Self::Avx512;
+        }
+        Self::Portable
+    }
+
+    /// Does the work with these instructions.
+    #[inline(always)]
+    pub(crate) fn run(self, work: impl Work) {
+        match self {
+            Self::Portable => work.run(self),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature that
+            // `run_avx512` is compiled for.
+            Self::Avx512 => unsafe { run_avx512(work) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi2,avx512vpopcntdq,bmi1,bmi2,lzcnt,popcnt"
+)]
+fn run_avx512(work: impl Work) {
+    work.run(Isa::Avx512);
+}
+
+/// The inner loops that differ between instruction sets.
+impl Isa {
+    /// The set and the eight neighbours of each of its tiles.
+    #[inline(always)]
+    pub(crate) fn dilated<const K: usize>(self, shape: &Shape<K>, set: &Plane<K>) -> Plane<K> {
+        match self {
+            Self::Portable => shape.dilated(set),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 => unsafe { avx512::dilated(shape, set) },
+        }
+    }
+
+    /// The tiles of `sources` from which a step in each direction arrives in `open`.
+    #[inline(always)]
+    pub(crate) fn steps<const K: usize>(
+        self,
+        shape: &Shape<K>,
+        sources: &Plane<K>,
+        open: &Plane<K>,
+    ) -> [Plane<K>; 4] {
+        match self {
+            Self::Portable => shape.steps(sources, open),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 => unsafe { avx512::steps(shape, sources, open) },
+        }
+    }
+
+    /// One of the marches of `steps`, whole or half, each equally likely; none if there is none.
+    #[inline(always)]
+    pub(crate) fn pick<const K: usize>(self, steps: &[Plane<K>; 4], bits: u64) -> Option<Pick> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 if K == 8 => unsafe { avx512::pick(steps, bits) },
+            _ => portable::pick(steps, bits),
+        }
+    }
+
+    /// Writes a view's nine planes and four planes of legal marches, `words` words each.
+    ///
+    /// Planes are stored whole: words of a plane beyond `words` are 0 and land where the next
+    /// plane comes, or behind the last, so both slices need `K` words more than their planes.
+    #[inline(always)]
+    pub(crate) fn write_view<const K: usize>(
+        self,
+        layers: &Layers<'_, K>,
+        words: usize,
+        planes: &mut [u64],
+        mask: &mut [u64],
+    ) {
+        match self {
+            Self::Portable => portable::write_view(layers, words, planes, mask),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 => unsafe { avx512::write_view(layers, words, planes, mask) },
+        }
+    }
+
+    /// Copies 64 units, those whose bit in `keep` is 0 as 0.
+    #[inline(always)]
+    pub(crate) fn copy_masked(self, keep: u64, units: &[u16; 64], out: &mut [u16; 64]) {
+        match self {
+            Self::Portable => portable::copy_masked(keep, units, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 => unsafe { avx512::copy_masked(keep, units, out) },
+        }
+    }
+
+    /// The position of the `n`-th set bit of `word`, which has more than `n`.
+    #[inline(always)]
+    pub(crate) fn nth_bit(self, word: u64, n: u32) -> u32 {
+        match self {
+            Self::Portable => portable::nth_bit(word, n),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found BMI2.
+            Self::Avx512 => unsafe { avx512::nth_bit(word, n) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dice::Dice;
+
+    fn random_plane<const K: usize>(dice: &mut Dice, board: &Plane<K>) -> Plane<K> {
+        let sparse = dice.below(2) == 0;
+        let mut plane = Plane::EMPTY;
+        for word in &mut plane.0 {
+            *word = if sparse { dice.bits() & dice.bits() & dice.bits() } else { dice.bits() };
+        }
+        plane & *board
+    }
+
+    fn kernels_agree<const K: usize>(sides: &[(u16, u16)]) {
+        let (wide, mut dice) = (Isa::detect(), Dice::new(3));
+        for &(width, height) in sides {
+            let shape = Shape::<K>::new(width, height);
+            for _ in 0..200 {
+                let (a, b) =
+                    (random_plane(&mut dice, &shape.board), random_plane(&mut dice, &shape.board));
+                assert_eq!(wide.dilated(&shape, &a), Isa::Portable.dilated(&shape, &a));
+                assert_eq!(wide.steps(&shape, &a, &b), Isa::Portable.steps(&shape, &a, &b));
+                let c = random_plane(&mut dice, &shape.board);
+                let steps = wide.steps(&shape, &a, &b);
+                let bits = dice.bits();
+                assert_eq!(wide.pick(&steps, bits), Isa::Portable.pick(&steps, bits));
+                write_view_agrees(&shape, [&a, &b, &c]);
+            }
+        }
+    }
+
+    fn write_view_agrees<const K: usize>(shape: &Shape<K>, [a, b, c]: [&Plane<K>; 3]) {
+        let layers = Layers {
+            shape,
+            visible: a,
+            own: &(*a & *b),
+            allies: c,
+            owned: &(*b | *c),
+            passable: &b.without(*c),
+            cities: c,
+            generals: b,
+            fog_cities: &(*b & *c),
+            sources: &(*a & *c),
+        };
+        let words = usize::from(shape.tiles()).div_ceil(64);
+        let (mut wide, mut plain) = (
+            [vec![7; 9 * words + K], vec![7; 4 * words + K]],
+            [vec![7; 9 * words + K], vec![7; 4 * words + K]],
+        );
+        let [planes, mask] = &mut wide;
+        Isa::detect().write_view(&layers, words, planes, mask);
+        let [planes, mask] = &mut plain;
+        Isa::Portable.write_view(&layers, words, planes, mask);
+        assert_eq!(wide, plain);
+    }
+
+    #[test]
+    fn wide_and_plain_loops_give_the_same_planes() {
+        kernels_agree::<8>(&[(1, 1), (1, 32), (32, 1), (16, 32), (20, 20), (22, 23), (7, 5)]);
+        kernels_agree::<16>(&[(32, 32), (24, 24), (25, 30), (31, 26), (9, 9)]);
+    }
+
+    #[test]
+    fn wide_and_plain_loops_copy_and_find_the_same() {
+        let mut dice = Dice::new(5);
+        for _ in 0..1000 {
+            let word = dice.bits() & dice.bits();
+            let mut units = [0; 64];
+            for unit in &mut units {
+                *unit = u16::try_from(dice.below(65_536)).unwrap();
+            }
+            let (mut wide, mut plain) = ([1; 64], [2; 64]);
+            Isa::detect().copy_masked(word, &units, &mut wide);
+            Isa::Portable.copy_masked(word, &units, &mut plain);
+            assert_eq!(wide, plain);
+            for n in 0..word.count_ones() {
+                assert_eq!(Isa::detect().nth_bit(word, n), Isa::Portable.nth_bit(word, n));
+            }
+        }
+    }
+}

@@ -7,6 +7,9 @@ use crate::{
     rules::{ruleset::Rules, view::View},
 };
 
+/// What a policy remembers of the views it saw; 0 at the start of an episode.
+pub type Notes = [u64; 2];
+
 /// Who chooses the orders of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -52,7 +55,7 @@ pub fn choose<const K: usize, const P: usize, A: Cell>(
     view: &View<'_, K, P, A>,
     _rules: &Rules,
     bits: u64,
-    _notes: &mut u64,
+    _notes: &mut Notes,
 ) -> Order {
     match policy {
         Policy::External => Order::PASS,

@@ -21,9 +21,9 @@ pub(super) fn choose<const K: usize, const P: usize, A: Cell>(
     let (half, mut n) = (choice & 1 != 0, choice >> 1);
     // Which of the four directions: without branches, which random data would mispredict.
     let mut direction = 0;
-    for d in 0..3 {
-        let beyond = direction == d && n >= counts[d];
-        n -= if beyond { counts[d] } else { 0 };
+    for (d, &count) in counts[..3].iter().enumerate() {
+        let beyond = direction == d && n >= count;
+        n -= if beyond { count } else { 0 };
         direction += usize::from(beyond);
     }
     #[expect(clippy::cast_possible_truncation, reason = "a direction is below 4")]

@@ -167,7 +167,7 @@ pub struct Ledger<const P: usize> {
     /// Worth of each seat's view at the last tick, for rewards.
     pub worth: [f32; P],
     /// What each seat's built-in policy remembers of the views it saw.
-    pub notes: [u64; P],
+    pub notes: [crate::policies::Notes; P],
 }
 
 /// What stands on the board.
@@ -412,7 +412,7 @@ impl<const P: usize> Ledger<P> {
         neutralise_at: [u32::MAX; P],
         fallen: [Fallen { tile: NO_TILE, seen: 0 }; P],
         worth: [0.0; P],
-        notes: [0; P],
+        notes: [[0; 2]; P],
     };
 }
 

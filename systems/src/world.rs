@@ -890,7 +890,7 @@ fn widened<const K: usize, const P: usize, A: Cell>(
         neutralise_at: longer(ledger.neutralise_at, u32::MAX),
         fallen: longer(ledger.fallen, blank.fallen[0]),
         worth: longer(ledger.worth, 0.0),
-        notes: longer(ledger.notes, 0),
+        notes: longer(ledger.notes, [0; 2]),
     };
     (
         setup,

@@ -11,7 +11,7 @@ pub mod delta;
 pub mod dice;
 pub mod experience;
 pub mod fog;
-mod isa;
+pub mod isa;
 pub mod mapgen;
 pub mod owned;
 pub mod policies;

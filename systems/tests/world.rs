@@ -515,6 +515,33 @@ fn seats_and_sizes_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn a_reset_game_is_live_and_recorded_as_its_new_spec_says() {
+    let mut world = World::new(one_thread()).unwrap();
+    let rules = world.add_ruleset(&Ruleset::named("generals").unwrap()).unwrap();
+    let start = map(12, 12, vec![0, 1], 4);
+    let policies = [Policy::Random, Policy::Random];
+    let spec = GameSpec { policies: &policies, ..GameSpec::new(&start, rules) };
+    let id = world.create(&spec).unwrap();
+    (0..20).for_each(|_| world.step());
+    assert!(world.take_recording(id).unwrap().is_empty(), "nothing was to be recorded");
+    let live = GameSpec { is_live: true, is_recorded: true, ..spec.clone() };
+    world.reset(id, &live).unwrap();
+    (0..20).for_each(|_| world.step());
+    assert_eq!(world.progress(id).unwrap().0, 0, "a live game waits");
+    for _ in 0..21 {
+        world.make_due(id).unwrap();
+        world.step();
+    }
+    assert_eq!(world.progress(id).unwrap().0, 20);
+    let moves = world.take_recording(id).unwrap();
+    assert!(moves.iter().all(|seat| seat.len() > 5), "both seats were recorded");
+    world.reset(id, &spec).unwrap();
+    (0..20).for_each(|_| world.step());
+    assert_eq!(world.progress(id).unwrap().0, 19, "a batch game is always due");
+    assert!(world.take_recording(id).unwrap().is_empty());
+}
+
+#[test]
 fn a_surrender_is_neutralised_after_its_countdown() {
     let mut world = World::new(one_thread()).unwrap();
     let rules = world.add_ruleset(&Ruleset::named("generals").unwrap()).unwrap();

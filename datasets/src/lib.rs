@@ -1,1 +1,2 @@
 pub mod gior;
+pub mod script;

@@ -13,6 +13,7 @@ pub mod experience;
 pub mod fog;
 pub mod isa;
 pub mod mapgen;
+pub mod owned;
 pub mod policies;
 mod prefetch;
 pub mod record;

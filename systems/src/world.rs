@@ -463,6 +463,8 @@ impl World {
 
     /// Begins another game in the place of one: same id and, for speed, same table.
     ///
+    /// Nobody watches it any more: a new board has to be asked for with [`World::watch`].
+    ///
     /// # Errors
     ///
     /// As [`World::create`], and [`WorldError::OtherSize`] where the table would have to change.
@@ -478,8 +480,29 @@ impl World {
             bundle.0.id = id.0.to_bits();
             let mut entity = self.ecs.entity_mut(id.0);
             entity.insert(bundle);
-            if let Some(mut recording) = entity.get_mut::<Recording>() {
-                recording.0 = vec![Vec::new(); spec.start.players()];
+            // A change of table costs a copy of the game, so only what differs is changed.
+            if entity.contains::<Watch>() {
+                entity.remove::<Watch>();
+            }
+            match (spec.is_live, entity.contains::<Live>()) {
+                (true, false) => {
+                    entity.insert(Live);
+                }
+                (false, true) => {
+                    entity.remove::<Live>();
+                }
+                _ => {}
+            }
+            let blank = || Recording(vec![Vec::new(); spec.start.players()]);
+            match (spec.is_recorded, entity.get_mut::<Recording>()) {
+                (true, Some(mut recording)) => *recording = blank(),
+                (true, None) => {
+                    entity.insert(blank());
+                }
+                (false, Some(_)) => {
+                    entity.remove::<Recording>();
+                }
+                (false, None) => {}
             }
             match &spec.script {
                 Some(script) => {

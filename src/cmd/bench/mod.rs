@@ -1,21 +1,24 @@
 //! `bivouac bench`: how fast the engine is on this machine.
 
+mod bandwidth;
+mod maps;
+mod measure;
 mod report;
 mod roster;
-mod run;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use systems::schedule::Phase;
+use systems::{isa::Isa, schedule::Phase};
 
-use run::{Case, Measured};
+use measure::Case;
+use report::Report;
 
 /// Arguments of `bivouac bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Games in the world; several sizes are measured one after the other
+    /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]
     games: Vec<usize>,
     /// Board size, HEIGHTxWIDTH
@@ -24,7 +27,7 @@ pub(crate) struct Args {
     /// Players in each game, 2 to 16
     #[arg(long, default_value_t = 2)]
     players: usize,
-    /// Threads; several numbers are measured one after the other
+    /// Threads; several numbers are measured one after the other [default: 1 and all]
     #[arg(long, value_delimiter = ',')]
     threads: Vec<usize>,
     /// Ruleset: generals, generals-classic, generals-bots, competition, or a .toml file
@@ -33,16 +36,19 @@ pub(crate) struct Args {
     /// Policy of all seats
     #[arg(long, default_value = "random")]
     policy: String,
-    /// Phases to run, of reset,act,turn,fog,delta,experience; default all
+    /// Time these phases alone, of reset,act,turn,fog,delta,experience [default: whole steps]
     #[arg(long, value_delimiter = ',')]
     phases: Vec<String>,
-    /// Seconds that each measurement takes, and takes again: the best of three counts
+    /// Instructions: auto (the widest this machine has) or portable
+    #[arg(long, default_value = "auto")]
+    isa: String,
+    /// Seconds of each measurement; the best of three counts
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Measure map generation only
     #[arg(long)]
     maps: bool,
-    /// Print JSON
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -50,24 +56,42 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "Examples:
   bivouac bench                                        the headline figures
   bivouac bench --games 1000000 --threads 2            a million live games
-  bivouac bench --games 4096 --phases turn             the turn phase alone
-  bivouac bench --size 28x28 --players 8 --games 512   eight players
-  bivouac bench --maps                                 maps per second";
+  bivouac bench --games 4096 --phases act,turn,fog,experience
+                                                       what each phase costs
+  bivouac bench --size 28x28 --players 8 --games 1024  eight players
+  bivouac bench --maps                                 maps per second
+  bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(args.seconds > 0.0, "--seconds {}: give more than 0", args.seconds);
+    anyhow::ensure!(args.games.iter().all(|&n| n > 0), "--games 0: give at least 1");
+    anyhow::ensure!(args.threads.iter().all(|&n| n > 0), "--threads 0: give at least 1");
+    let isa = isa(&args.isa)?;
+    let mut report = Report::begin(&args, isa);
+    if args.maps {
+        for made in maps::measure(args.seconds) {
+            report.map(made);
+        }
+        report.end();
+        return Ok(ExitCode::SUCCESS);
+    }
     let threads = if args.threads.is_empty() { default_threads() } else { args.threads.clone() };
     let roster = roster::Roster::new(&args)?;
     let phases = phases(&args.phases)?;
-    let mut results: Vec<Measured> = Vec::new();
     for &games in &args.games {
         for &threads in &threads {
-            let case = Case { games, threads, phases, seconds: args.seconds };
-            let measured = run::measure(&roster, &case).context("cannot measure")?;
-            report::line(&measured, args.json);
-            results.push(measured);
+            let case = Case { games, threads, isa, seconds: args.seconds };
+            let measured = if phases.is_empty() {
+                measure::steps(&roster, &case)
+            } else {
+                measure::phases(&roster, &case, &phases)
+            };
+            report
+                .measured(measured.with_context(|| format!("{games} games on {threads} threads"))?);
         }
     }
+    report.end();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,11 +100,16 @@ fn default_threads() -> Vec<usize> {
     if all == 1 { vec![1] } else { vec![1, all] }
 }
 
-/// The phases named, in their order; all of them if none is.
-fn phases(names: &[String]) -> anyhow::Result<&'static [Phase]> {
-    if names.is_empty() {
-        return Ok(&Phase::ALL);
+fn isa(name: &str) -> anyhow::Result<Isa> {
+    match name {
+        "auto" => Ok(Isa::detect()),
+        "portable" => Ok(Isa::Portable),
+        _ => anyhow::bail!("--isa {name}: use auto or portable"),
     }
+}
+
+/// The phases named, in their order.
+fn phases(names: &[String]) -> anyhow::Result<Vec<Phase>> {
     for name in names {
         let known = Phase::ALL.iter().any(|phase| phase.name() == name);
         anyhow::ensure!(
@@ -88,9 +117,8 @@ fn phases(names: &[String]) -> anyhow::Result<&'static [Phase]> {
             "--phases {name}: the phases are reset, act, turn, fog, delta, experience"
         );
     }
-    let chosen: Vec<Phase> = Phase::ALL
+    Ok(Phase::ALL
         .into_iter()
         .filter(|phase| names.iter().any(|name| name == phase.name()))
-        .collect();
-    Ok(chosen.leak())
+        .collect())
 }

@@ -1,17 +1,140 @@
-//! How measurements are printed.
+//! How measurements are printed: a table as they come, or one JSON object at the end.
 
-use super::run::Measured;
+use serde::Serialize;
+use systems::isa::Isa;
+
+use super::{
+    Args,
+    bandwidth::{self, Bandwidth},
+    maps::Made,
+    measure::Measured,
+};
+
+/// Everything a run of `bivouac bench` found out.
+#[derive(Serialize)]
+pub(super) struct Report {
+    engine_version: &'static str,
+    processor: String,
+    instructions: &'static str,
+    board: String,
+    players: usize,
+    ruleset: String,
+    policy: String,
+    memory_bandwidth: Bandwidth,
+    measurements: Vec<Measured>,
+    maps: Vec<Made>,
+    #[serde(skip)]
+    is_json: bool,
+}
 
 #[expect(clippy::print_stdout, reason = "the report is the output of the command")]
-pub(super) fn line(m: &Measured, _json: bool) {
-    println!(
-        "{:>9} games {:>2} threads {:>7.1} ns/game-tick {:>7.2} M game-ticks/s {:>7.2} M agent-steps/s {:>7.2} M rows/s {:>6.0} B/game",
+impl Report {
+    /// Measures the machine and prints the head of the table.
+    pub(super) fn begin(args: &Args, isa: Isa) -> Self {
+        let report = Self {
+            engine_version: env!("CARGO_PKG_VERSION"),
+            processor: processor(),
+            instructions: if isa == Isa::Portable { "portable" } else { "avx512" },
+            board: args.size.clone(),
+            players: args.players,
+            ruleset: args.ruleset.clone(),
+            policy: args.policy.clone(),
+            memory_bandwidth: bandwidth::measure(),
+            measurements: Vec::new(),
+            maps: Vec::new(),
+            is_json: args.json,
+        };
+        if !report.is_json {
+            report.print_head();
+        }
+        report
+    }
+
+    fn print_head(&self) {
+        let Bandwidth { cache_bytes_per_second, memory_bytes_per_second, threads } =
+            self.memory_bandwidth;
+        println!(
+            "bivouac {} on {}, {} instructions",
+            self.engine_version, self.processor, self.instructions
+        );
+        println!(
+            "copy bandwidth on {threads} threads: {:.1} GB/s in cache, {:.1} GB/s in memory",
+            cache_bytes_per_second / 1e9,
+            memory_bytes_per_second / 1e9,
+        );
+        println!(
+            "{} board, {} players, ruleset {}, policy {}\n",
+            self.board, self.players, self.ruleset, self.policy
+        );
+    }
+
+    /// Takes in a measurement.
+    pub(super) fn measured(&mut self, m: Measured) {
+        if !self.is_json {
+            if self.measurements.is_empty() {
+                print_columns(&m);
+            }
+            print_line(&m);
+        }
+        self.measurements.push(m);
+    }
+
+    /// Takes in a rate of map generation.
+    pub(super) fn map(&mut self, made: Made) {
+        if !self.is_json {
+            let Made { kind, size, threads, maps_per_second } = &made;
+            println!("{kind:>12} {size} maps, {threads} threads: {maps_per_second:>9.0} maps/s");
+        }
+        self.maps.push(made);
+    }
+
+    /// Prints the JSON object if that was asked for.
+    pub(super) fn end(self) {
+        if self.is_json {
+            println!("{}", serde_json::to_string_pretty(&self).expect("a report has a JSON form"));
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the output of the command")]
+fn print_columns(m: &Measured) {
+    print!(
+        "{:>9} {:>7} {:>13} {:>14} {:>14}",
+        "games", "threads", "ns/game-tick", "game-ticks/s", "agent-steps/s"
+    );
+    if m.phases.is_empty() {
+        println!(" {:>12} {:>10} {:>10} {:>11}", "rows/s", "rows GB/s", "step µs", "bytes/game");
+    } else {
+        println!("  by phase, ns");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the output of the command")]
+fn print_line(m: &Measured) {
+    print!(
+        "{:>9} {:>7} {:>13.1} {:>12.2} M {:>12.2} M",
         m.games,
         m.threads,
         m.ns_per_game_tick,
-        m.game_ticks_per_second() / 1e6,
-        m.game_ticks_per_second() * m.players as f64 / 1e6,
-        m.rows_per_second / 1e6,
-        m.bytes_per_game,
+        m.game_ticks_per_second / 1e6,
+        m.agent_steps_per_second / 1e6,
     );
+    if m.phases.is_empty() {
+        let (rows, bytes) = (m.rows_per_second / 1e6, m.row_bytes_per_second / 1e9);
+        println!(
+            " {rows:>10.2} M {bytes:>10.1} {:>10.1} {:>11.0}",
+            m.step_us, m.world_bytes_per_game
+        );
+    } else {
+        let times: Vec<String> =
+            m.phases.iter().map(|t| format!("{} {:.1}", t.phase, t.ns_per_game_tick)).collect();
+        println!("  {}", times.join(", "));
+    }
+}
+
+/// The processor's name, where the system tells it.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or_else(|| "this machine".to_owned(), |(_, name)| name.trim().to_owned())
 }

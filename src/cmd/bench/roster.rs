@@ -24,22 +24,29 @@ pub(super) struct Roster {
 
 impl Roster {
     pub(super) fn new(args: &super::Args) -> anyhow::Result<Self> {
-        let ruleset = Ruleset::named(&args.ruleset)?;
-        let (height, width) = parse_size(&args.size)?;
+        let ruleset = ruleset(&args.ruleset)?;
+        let (height, width) = size(&args.size)?;
         let mut spec = MapSpec::free_for_all(ruleset.map.kind, args.players);
         spec.size = Size::Fixed { width, height };
         spec.check()?;
         let starts = (0..MAPS).map(|seed| spec.generate(seed)).collect();
-        let policy = Policy::ALL.iter().find(|(_, name)| *name == args.policy);
-        let policy = policy.with_context(|| format!("--policy {} is not known", args.policy))?.0;
+        let policies = vec![Policy::named(&args.policy)?; args.players];
         let format =
             RowFormat { height, width, has_builds: ruleset.builds(), has_owners: args.players > 2 };
-        Ok(Self { starts, ruleset, policies: vec![policy; args.players], format })
+        Ok(Self { starts, ruleset, policies, format })
     }
 }
 
+fn ruleset(name: &str) -> anyhow::Result<Ruleset> {
+    if !std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        return Ok(Ruleset::named(name)?);
+    }
+    let text = std::fs::read_to_string(name).with_context(|| format!("--ruleset {name}"))?;
+    Ruleset::from_toml(&text).with_context(|| format!("--ruleset {name}"))
+}
+
 /// Reads HEIGHTxWIDTH.
-pub(super) fn parse_size(text: &str) -> anyhow::Result<(u16, u16)> {
+fn size(text: &str) -> anyhow::Result<(u16, u16)> {
     let numbers = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
     numbers.with_context(|| format!("--size {text}: give HEIGHTxWIDTH, as 20x20"))
 }

@@ -27,7 +27,8 @@ const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 #[must_use]
 pub fn episode_key(seed: u64, game: u64, episode: u32) -> u64 {
     let name = game.rotate_left(24) ^ u64::from(episode);
-    mix(mix(seed.wrapping_add(PHI)) ^ mix(name.wrapping_add(PHI)))
+    // Added, not combined by xor: a seed that equals a name must not cancel it out.
+    mix(mix(seed.wrapping_add(PHI)).wrapping_add(mix(name ^ PHI)))
 }
 
 /// The draw of one seat in one turn of an episode.

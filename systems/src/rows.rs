@@ -26,10 +26,16 @@ impl RowFormat {
         usize::from(self.height) * usize::from(self.width)
     }
 
-    /// 64-bit words of one bit plane.
+    /// 64-bit words of one bit plane: those its tiles need, or whole cache lines of 8 words where
+    /// that wastes no more than a quarter.
+    ///
+    /// Planes that fill cache lines are written without touching a line twice, which is worth a
+    /// quarter of the whole experience phase.
     #[inline(always)]
     pub fn words(&self) -> usize {
-        self.tiles().div_ceil(64)
+        let needed = self.tiles().div_ceil(64);
+        let lines = needed.next_multiple_of(8);
+        if 4 * needed >= 3 * lines { lines } else { needed }
     }
 
     /// Planes of an action mask: one for each direction, and builds.
@@ -59,6 +65,45 @@ pub mod flag {
     pub const LARGE_ARMY: u8 = 16;
 }
 
+/// A buffer whose first element begins a cache line.
+#[derive(Debug)]
+pub struct Aligned<T> {
+    buffer: Vec<T>,
+    start: usize,
+}
+
+impl<T: Copy + Default> Aligned<T> {
+    /// `len` zeros.
+    #[must_use]
+    pub fn zeroed(len: usize) -> Self {
+        let buffer = vec![T::default(); len + 64 / size_of::<T>()];
+        // `align_offset` may decline, which would only cost speed.
+        let start = buffer.as_ptr().align_offset(64);
+        Self { start: if start < 64 { start } else { 0 }, buffer }
+    }
+
+    /// The allocation and the place in it where the elements begin.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<T>, usize) {
+        (self.buffer, self.start)
+    }
+}
+
+impl<T> std::ops::Deref for Aligned<T> {
+    type Target = [T];
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        &self.buffer[self.start..]
+    }
+}
+
+impl<T> std::ops::DerefMut for Aligned<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.buffer[self.start..]
+    }
+}
+
 /// Rows of one run of games after one step, column by column.
 ///
 /// A row is one player's view after a tick, and the action, reward and flags that led to it (the
@@ -70,11 +115,11 @@ pub struct RowBatch {
     /// Rows written.
     pub len: usize,
     /// Units on each seen tile, `[len, height, width]`, saturating at 65535.
-    pub army: Vec<u16>,
+    pub army: Aligned<u16>,
     /// Bit planes, `[len, 9, words]`, see [`PLANES`].
-    pub planes: Vec<u64>,
+    pub planes: Aligned<u64>,
     /// Legal actions, `[len, 4 or 5, words]`: sources by direction, and builds.
-    pub mask: Vec<u64>,
+    pub mask: Aligned<u64>,
     /// Owner of each seen tile, `[len, height, width]`: seats after the viewer, 255 for nobody.
     pub owner: Vec<u8>,
     /// Armies of the rows flagged [`flag::LARGE_ARMY`]: row and `[height, width]` units.
@@ -116,9 +161,9 @@ impl RowBatch {
         Self {
             format,
             len: 0,
-            army: vec![0; rows * format.tiles()],
-            planes: vec![0; rows * PLANES.len() * format.words() + slack],
-            mask: vec![0; rows * format.mask_planes() * format.words() + slack],
+            army: Aligned::zeroed(rows * format.tiles()),
+            planes: Aligned::zeroed(rows * PLANES.len() * format.words() + slack),
+            mask: Aligned::zeroed(rows * format.mask_planes() * format.words() + slack),
             owner: vec![255; owners],
             large_army: Vec::new(),
             episode: vec![0; rows],

@@ -27,6 +27,10 @@ use crate::{
 /// Bytes after which a data file is closed and the next one begun.
 const FILE_BYTES: u64 = 100_000_000;
 
+/// Bytes of a row group: large enough that a reader's start on it does not count, and small enough
+/// that a laptop holds one for each thread.
+const GROUP_BYTES: usize = 64 << 20;
+
 /// Files in one folder of a chunk.
 const FILES_PER_CHUNK: u64 = 1_000;
 
@@ -37,11 +41,14 @@ pub struct FolderOptions {
     pub replaces: bool,
     /// Bytes after which a data file is closed and the next one begun.
     pub file_bytes: u64,
+    /// Bytes of the wide columns that a row group of experiences holds at most before encoding,
+    /// unless a single agent's episode is more. Each thread needs about so much memory.
+    pub group_bytes: usize,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { replaces: false, file_bytes: FILE_BYTES }
+        Self { replaces: false, file_bytes: FILE_BYTES, group_bytes: GROUP_BYTES }
     }
 }
 

@@ -317,7 +317,7 @@ mod tests {
             let players = moves.orders.len();
             prop_assert!(decode(&bytes[..cut.index(bytes.len())], players, board).is_err());
             let at = at.index(bytes.len());
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             prop_assert_ne!(decode(&bytes, players, board).ok(), Some(moves.orders));
         }
 

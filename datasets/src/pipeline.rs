@@ -73,7 +73,7 @@ pub fn write<P: Producer>(
     root: &Path,
     control: Control<'_>,
 ) -> Result<Report, DataError> {
-    let table = Table::new(plan.kind)?;
+    let table = Table::new(plan.kind, plan.folder.group_bytes)?;
     let folder = Folder::create(root, plan.kind, plan.info, &plan.folder)?;
     let threads = control.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {

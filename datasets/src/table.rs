@@ -14,10 +14,6 @@ use crate::{
     stopwatch::{Stage, Stopwatch},
 };
 
-/// Bytes of the wide columns that a row group holds at most before encoding, and so a bound of
-/// the memory that expanding it takes.
-const GROUP_BYTES: usize = 64 << 20;
-
 /// Bytes of moves and start positions that a row group of games holds at most, by estimate.
 const GAMES_GROUP_BYTES: u64 = 16 << 20;
 
@@ -90,14 +86,15 @@ pub(crate) struct EncodedGroup {
 /// Makes row groups of a kind, on any number of threads.
 pub(crate) struct Table {
     pub(crate) kind: Kind,
+    group_bytes: usize,
     row_groups: RowGroups,
     expanders: Mutex<Vec<Expander>>,
 }
 
 impl Table {
-    pub(crate) fn new(kind: Kind) -> Result<Self, DataError> {
+    pub(crate) fn new(kind: Kind, group_bytes: usize) -> Result<Self, DataError> {
         let row_groups = RowGroups::new(kind.schema())?;
-        Ok(Self { kind, row_groups, expanders: Mutex::new(Vec::new()) })
+        Ok(Self { kind, group_bytes, row_groups, expanders: Mutex::new(Vec::new()) })
     }
 
     /// How much a game adds to a row group, in the unit of [`Table::limit`]: rows, or bytes.
@@ -114,7 +111,9 @@ impl Table {
     pub(crate) fn limit(&self) -> u64 {
         match &self.kind {
             Kind::Games => GAMES_GROUP_BYTES,
-            Kind::Experiences { format, .. } => (GROUP_BYTES / format.row_bytes()).max(1) as u64,
+            Kind::Experiences { format, .. } => {
+                (self.group_bytes / format.row_bytes()).max(1) as u64
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Datasets opened by the tools that people use: real pandas, Polars, DuckDB and pyarrow.
+//! Datasets opened by the tools that people use: real pandas, Polars, `DuckDB` and pyarrow.
 //!
 //! The first run makes a virtual environment in `target/venv` and installs what
 //! `tests/python/requirements.txt` pins; later runs use it again. `BIVOUAC_PYTHON` names another

@@ -101,7 +101,7 @@ impl Expander {
             self.gather.expect(index, id, record, batch.seats);
             playing.insert(id, index);
         }
-        let streams = self.gather.lock().agents.len() == 1;
+        let streams = self.gather.lock().list.len() == 1;
         while !playing.is_empty() {
             self.world.step();
             for id in self.world.take_ended() {
@@ -139,12 +139,12 @@ struct Gather(Mutex<Agents>);
 
 #[derive(Default)]
 struct Agents {
-    agents: Vec<AgentRows>,
+    list: Vec<AgentRows>,
     /// Where each episode's agents are, and the first seat among them.
     places: HashMap<u64, (usize, Range<usize>)>,
     games: Vec<GameId>,
-    free_segments: Vec<Segment>,
-    free_batches: Vec<RowBatch>,
+    spare_segments: Vec<Segment>,
+    spare_batches: Vec<RowBatch>,
 }
 
 impl Gather {
@@ -157,8 +157,8 @@ impl Gather {
         let agents = &mut *self.lock();
         let seats = seats.within(record.players());
         agents.games.push(id);
-        agents.places.insert(record.episode_id(), (agents.agents.len(), seats.clone()));
-        agents.agents.extend(seats.map(|seat| AgentRows {
+        agents.places.insert(record.episode_id(), (agents.list.len(), seats.clone()));
+        agents.list.extend(seats.map(|seat| AgentRows {
             constants: Constants {
                 episode_id: record.episode_id(),
                 agent_id: seat as u8,
@@ -181,10 +181,10 @@ impl Gather {
         take: &mut impl FnMut(&mut AgentRows) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let agents = &mut *self.lock();
-        for agent in agents.agents.iter_mut().filter(|agent| agent.segments.len() > 1) {
+        for agent in agents.list.iter_mut().filter(|agent| agent.segments.len() > 1) {
             let last = agent.segments.pop();
             take(agent)?;
-            agents.free_segments.append(&mut agent.segments);
+            agents.spare_segments.append(&mut agent.segments);
             agent.segments.extend(last);
         }
         Ok(())
@@ -197,9 +197,9 @@ impl Gather {
         let agents = &mut *self.lock();
         agents.places.clear();
         agents.games.clear();
-        for mut agent in agents.agents.drain(..) {
+        for mut agent in agents.list.drain(..) {
             take(&mut agent)?;
-            agents.free_segments.append(&mut agent.segments);
+            agents.spare_segments.append(&mut agent.segments);
         }
         Ok(())
     }
@@ -208,14 +208,14 @@ impl Gather {
     fn reset(&self) -> Vec<GameId> {
         let agents = &mut *self.lock();
         agents.places.clear();
-        agents.agents.clear();
+        agents.list.clear();
         std::mem::take(&mut agents.games)
     }
 }
 
 impl RowSink for Gather {
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
-        let free = self.lock().free_batches.pop();
+        let free = self.lock().spare_batches.pop();
         free.filter(|batch| batch.format == format && batch.capacity() >= rows)
             .unwrap_or_else(|| RowBatch::new(format, rows))
     }
@@ -226,13 +226,13 @@ impl RowSink for Gather {
             let Some((first, seats)) = agents.places.get(&batch.episode[row]) else { continue };
             let seat = usize::from(batch.agent[row]);
             if seats.contains(&seat) {
-                let agent = &mut agents.agents[first + seat - seats.start];
-                agent.add(&batch, row, &mut agents.free_segments);
+                let agent = &mut agents.list[first + seat - seats.start];
+                agent.add(&batch, row, &mut agents.spare_segments);
             }
         }
         batch.len = 0;
         batch.large_army.clear();
-        agents.free_batches.push(batch);
+        agents.spare_batches.push(batch);
     }
 }
 

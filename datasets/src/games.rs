@@ -170,7 +170,8 @@ fn u64s(games: &[ArchivedGame], of: impl Fn(&GameRecord) -> u64) -> ArrayRef {
 }
 
 fn bools(games: &[ArchivedGame], of: impl Fn(&GameRecord) -> bool) -> ArrayRef {
-    Arc::new(BooleanArray::from_iter(games.iter().map(|game| Some(of(&game.record)))))
+    let values: BooleanArray = games.iter().map(|game| Some(of(&game.record))).collect();
+    Arc::new(values)
 }
 
 fn strings<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {

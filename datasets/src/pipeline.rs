@@ -122,8 +122,8 @@ impl<T> Lane<T> {
     }
 
     /// Pieces begun and not taken.
-    fn open(&self) -> u64 {
-        self.begun - self.taken
+    fn open(&self) -> usize {
+        usize::try_from(self.begun - self.taken).unwrap_or(usize::MAX)
     }
 
     fn take(&mut self) -> Option<T> {
@@ -153,9 +153,10 @@ impl Drop for Reporter {
     fn drop(&mut self) {
         if !self.is_done {
             let (number, lost) = (self.number, DataError::Worker);
-            let done = match self.is_job {
-                true => Done::Job(number, Err(lost)),
-                false => Done::Group(number, Err(lost)),
+            let done = if self.is_job {
+                Done::Job(number, Err(lost))
+            } else {
+                Done::Group(number, Err(lost))
             };
             drop(self.to.send(done));
         }
@@ -216,15 +217,17 @@ impl<'a, 'c> Run<'a, 'c> {
     {
         let busy = |run: &Self| {
             let waiting = run.jobs.waiting.len() + run.groups.waiting.len();
-            (run.jobs.open() + run.groups.open()) as usize - waiting
+            run.jobs.open() + run.groups.open() - waiting
         };
+        // One more than there are threads, so that none waits for this one.
         let at_once = self.threads + 1;
         while busy(self) < at_once && !self.stopped {
-            if (self.groups.open() as usize) < 2 * at_once
+            if self.groups.open() < 2 * at_once
                 && let Some(group) = self.ready.pop_front()
             {
                 self.begin_group(group, scope, results);
-            } else if self.has_more_jobs && self.ready.len() < at_once && self.jobs.open() < 2 {
+            } else if self.has_more_jobs && self.ready.len() < at_once && self.jobs.open() < at_once
+            {
                 match producer.next(self.jobs.begun) {
                     Some(job) => self.begin_job(producer, job, scope, results),
                     None => self.has_more_jobs = false,
@@ -254,8 +257,8 @@ impl<'a, 'c> Run<'a, 'c> {
         let time = self.control.stopwatch;
         let reporter = Reporter { to: results.clone(), number, is_job: true, is_done: false };
         scope.spawn(move |_| {
-            let produced = time.during(Stage::Produce, || producer.work(job));
-            reporter.send(Done::Job(number, produced));
+            let games = time.during(Stage::Produce, || producer.work(job));
+            reporter.send(Done::Job(number, games));
         });
     }
 

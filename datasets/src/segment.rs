@@ -126,7 +126,7 @@ impl Segment {
 
     /// The rows as arrays, in the order of [`crate::schema::experiences`]. The wide columns are
     /// moved, not copied; [`Wide::give_back`] returns their memory when the arrays are dropped.
-    pub(crate) fn arrays(&mut self, of: &Constants, format: &RowFormat) -> (Vec<ArrayRef>, Wide) {
+    pub(crate) fn arrays(&mut self, of: &Constants, format: RowFormat) -> (Vec<ArrayRef>, Wide) {
         let rows = self.len();
         let army = moved(&mut self.army, format.tiles() * 2);
         let planes = moved(&mut self.planes, PLANES.len() * format.words() * 8);

@@ -133,7 +133,7 @@ impl Table {
         match &self.kind {
             Kind::Games => self.encode_games(group, time),
             Kind::Experiences { format, reward } => {
-                self.encode_experiences(group, format, *reward, time)
+                self.encode_experiences(group, *format, *reward, time)
             }
         }
     }
@@ -149,14 +149,14 @@ impl Table {
     fn encode_experiences(
         &self,
         group: Group,
-        format: &RowFormat,
+        format: RowFormat,
         reward: Reward,
         time: &Stopwatch,
     ) -> Result<EncodedGroup, DataError> {
         let free = self.expanders().pop();
         let mut expander = match free {
             Some(expander) => expander,
-            None => Expander::new(*format, reward)?,
+            None => Expander::new(format, reward)?,
         };
         let mut rows = self.row_groups.begin()?;
         let mut episodes = Vec::new();
@@ -189,7 +189,7 @@ impl Table {
 fn write_agent(
     rows: &mut RowGroup,
     agent: &mut AgentRows,
-    format: &RowFormat,
+    format: RowFormat,
 ) -> Result<(), DataError> {
     for segment in &mut agent.segments {
         let (arrays, wide) = segment.arrays(&agent.constants, format);

@@ -1,6 +1,12 @@
 //! What a dataset of experiences promises: its rows, their order, and that nothing but its games
 //! decides about its bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "what fails in a test shows where; test games are short"
+)]
+
 mod common;
 
 use std::{collections::BTreeMap, sync::Arc};

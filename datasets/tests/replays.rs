@@ -1,6 +1,8 @@
 //! Replays as games: what was imported ends as the expected files say, and plays out alike after
 //! a way through a games file.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a test shows where")]
+
 mod common;
 
 use std::{

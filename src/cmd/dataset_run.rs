@@ -44,7 +44,7 @@ impl KindName {
     }
 }
 
-/// A size, written HEIGHTxWIDTH.
+/// A size, written `HEIGHTxWIDTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Canvas {
     /// Rows of tiles, 1 to 32.

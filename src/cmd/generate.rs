@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Number of games
     #[arg(long, default_value_t = 500, value_name = "N")]
     games: u64,
-    /// Board, as HEIGHTxWIDTH, or `random` for sizes as in the real game
+    /// Board, as rows x columns, or `random` for sizes as in the real game
     #[arg(long, default_value = "20x20", value_name = "HxW|random")]
     size: String,
     /// Number of players, each for himself unless --teams says otherwise
@@ -142,13 +142,13 @@ fn policies(names: &[String]) -> anyhow::Result<Vec<Policy>> {
     if names.is_empty() {
         return Ok(known().map(|(policy, _)| *policy).collect());
     }
-    let named = |name: &String| {
-        known().find(|(_, known)| known == name).map(|(policy, _)| *policy).with_context(|| {
-            let names: Vec<&str> = known().map(|(_, name)| *name).collect();
-            format!("--policies: {name:?} is not built in: use {}", names.join(", "))
+    let find = |wanted: &String| {
+        known().find(|(_, name)| name == wanted).map(|(policy, _)| *policy).with_context(|| {
+            let built_in: Vec<&str> = known().map(|(_, name)| *name).collect();
+            format!("--policies: {wanted:?} is not built in: use {}", built_in.join(", "))
         })
     };
-    names.iter().map(named).collect()
+    names.iter().map(find).collect()
 }
 
 /// Where games start, the largest board, and the number of players.

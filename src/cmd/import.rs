@@ -70,7 +70,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let mut command = format!("bivouac import {} --kind {}", shown(&args.paths), args.kind.name());
     if args.kind == KindName::Experiences {
-        command += &format!(" --reward {}", args.reward);
+        command.push_str(" --reward ");
+        command.push_str(&args.reward);
     }
     let info = Info {
         command,

@@ -38,8 +38,8 @@ impl Progress {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
         let message = format!(
             "{} ticks/s  {} rows/s  {}",
-            count(totals.ticks as f64 / seconds),
-            count(totals.rows as f64 / seconds),
+            count(float(totals.ticks) / seconds),
+            count(float(totals.rows) / seconds),
             bytes(totals.bytes),
         );
         if let Some(bar) = &self.bar {
@@ -65,6 +65,12 @@ pub(super) fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// A count as a number to divide.
+#[expect(clippy::cast_precision_loss, reason = "shown in a few digits")]
+pub(super) fn float(count: u64) -> f64 {
+    count as f64
+}
+
 /// A large number in a few digits: `950`, `12.3 k`, `4.56 M`.
 pub(super) fn count(number: f64) -> String {
     match number {
@@ -77,7 +83,7 @@ pub(super) fn count(number: f64) -> String {
 
 /// A number of bytes in a few digits.
 pub(super) fn bytes(number: u64) -> String {
-    match number as f64 {
+    match float(number) {
         n if n < 1e3 => format!("{n} B"),
         n if n < 1e6 => format!("{:.1} kB", n / 1e3),
         n if n < 1e9 => format!("{:.1} MB", n / 1e6),

@@ -9,7 +9,7 @@ use datasets::{
 };
 use serde_json::{Value, json};
 
-use super::progress::{bytes, count, say};
+use super::progress::{bytes, count, float, say};
 
 /// Skipped files that are named; the rest are counted.
 const NAMED: usize = 20;
@@ -40,7 +40,7 @@ impl Told<'_> {
     }
 
     fn per_second(&self, number: u64) -> f64 {
-        number as f64 / self.seconds
+        float(number) / self.seconds
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn print(told: &Told<'_>) {
             "{policy}: won {} of {} ({:.1} %), lost {}, drawn {}, cut off {}",
             fared.won,
             fared.played,
-            100.0 * fared.won as f64 / fared.played.max(1) as f64,
+            100.0 * float(fared.won) / float(fared.played.max(1)),
             fared.lost,
             fared.drawn,
             fared.truncated,
@@ -96,8 +96,10 @@ pub(super) fn print(told: &Told<'_>) {
     if told.report.was_stopped {
         println!("stopped before the end; what is there is complete");
     }
-    println!("\nimport pandas as pd; df = pd.read_parquet({:?})", told.out.join("data"));
-    println!("import polars as pl; df = pl.scan_parquet({:?})", told.out.join("data/**/*.parquet"));
+    let data = told.out.join("data");
+    let data = data.display();
+    println!("\nimport pandas as pd; df = pd.read_parquet(\"{data}\")");
+    println!("import polars as pl; df = pl.scan_parquet(\"{data}/**/*.parquet\")");
 }
 
 /// Prints the summary for programs.

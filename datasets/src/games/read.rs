@@ -48,7 +48,10 @@ pub struct GamesFile {
 
 impl std::fmt::Debug for GamesFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GamesFile").field("path", &self.path).field("row", &self.row).finish()
+        f.debug_struct("GamesFile")
+            .field("path", &self.path)
+            .field("row", &self.row)
+            .finish_non_exhaustive()
     }
 }
 

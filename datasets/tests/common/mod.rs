@@ -1,5 +1,6 @@
 //! Small datasets in folders that go away.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![expect(clippy::unwrap_used, reason = "what fails in a test shows where")]
 
 use std::{
     collections::BTreeMap,

@@ -326,10 +326,16 @@ impl Bounds {
             let start = read(path).and_then(|replay| start(&replay)).ok()?;
             Some(Self { height: start.height, width: start.width, players: start.players() })
         };
-        files.par_iter().filter_map(of_file).reduce(Self::default, |a, b| Self {
-            height: a.height.max(b.height),
-            width: a.width.max(b.width),
-            players: a.players.max(b.players),
-        })
+        files.par_iter().filter_map(of_file).reduce(Self::default, Self::max)
+    }
+
+    /// What both need.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            height: self.height.max(other.height),
+            width: self.width.max(other.width),
+            players: self.players.max(other.players),
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Info {
         // Writing to a string cannot fail.
         let _infallible = write!(
             card,
-            "# {} games, {} rows\n\nMade by [Bivouac](https://crates.io/crates/bivouac) {} with\n\n\
+            "# {} games, {} rows\n\nMade by Bivouac {} with\n\n\
              ```sh\n{}\n```\n\n",
             totals.games,
             totals.rows,

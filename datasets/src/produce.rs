@@ -1,6 +1,6 @@
 //! Where the games of a dataset come from: simulated, or imported.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use systems::{
     rollout::{Rollout, RolloutSpec},
@@ -9,7 +9,7 @@ use systems::{
 
 use crate::{
     error::{DataError, ImportError},
-    games::ArchivedGame,
+    games::{ArchivedGame, GamesFile},
     import::{self, Numbered, ReplayRules},
 };
 
@@ -169,5 +169,72 @@ impl Producer for Replays {
 
     fn games(&self) -> u64 {
         self.files.len() as u64
+    }
+}
+
+/// Games read from a dataset of games, to be written as another kind.
+#[derive(Debug)]
+pub struct Archive {
+    /// Files and row groups, in the order of the dataset.
+    jobs: Vec<(PathBuf, usize)>,
+    games: u64,
+    bounds: import::Bounds,
+    has_builds: bool,
+}
+
+impl Archive {
+    /// The games of a dataset folder, or of a single file.
+    ///
+    /// Every row is looked at once, without its moves being decoded.
+    ///
+    /// # Errors
+    ///
+    /// Folders and files that cannot be read, and columns that are not those of games.
+    pub fn open(root: &Path) -> Result<Self, DataError> {
+        let mut archive = Self {
+            jobs: Vec::new(),
+            games: 0,
+            bounds: import::Bounds::default(),
+            has_builds: false,
+        };
+        for path in GamesFile::paths(root)? {
+            for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
+                archive.jobs.push((path.clone(), row_group));
+                archive.games += games;
+            }
+            let (bounds, has_builds) = GamesFile::bounds(&path)?;
+            archive.bounds = archive.bounds.max(bounds);
+            archive.has_builds |= has_builds;
+        }
+        Ok(archive)
+    }
+
+    /// The largest board and the most players among the games.
+    pub fn bounds(&self) -> import::Bounds {
+        self.bounds
+    }
+
+    /// Whether some game's ruleset lets players build cities.
+    pub fn has_builds(&self) -> bool {
+        self.has_builds
+    }
+}
+
+impl Producer for Archive {
+    type Job = usize;
+
+    fn next(&self, after: u64) -> Option<usize> {
+        usize::try_from(after).ok().filter(|&job| job < self.jobs.len())
+    }
+
+    fn work(&self, job: usize) -> Result<Produced, DataError> {
+        let Some((path, row_group)) = self.jobs.get(job) else { return Ok(Produced::default()) };
+        let games = GamesFile::open_row_group(path, *row_group)?.collect::<Result<Vec<_>, _>>()?;
+        let ticks = games.iter().map(|game| u64::from(game.record.outcome.ticks)).sum();
+        Ok(Produced { games, skipped: Vec::new(), ticks })
+    }
+
+    fn games(&self) -> u64 {
+        self.games
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Bytes of moves and start positions that a row group of games holds at most, by estimate.
-const GAMES_GROUP_BYTES: u64 = 16 << 20;
+const GAMES_GROUP_BYTES: u64 = 4 << 20;
 
 /// What a dataset is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]

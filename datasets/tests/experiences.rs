@@ -20,7 +20,8 @@ use datasets::{
     Kind,
     folder::FolderOptions,
     games::ArchivedGame,
-    produce::{Producer, Simulation},
+    import::Bounds,
+    produce::{Archive, Producer, Simulation},
     schema,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -265,5 +266,23 @@ fn a_folder_with_something_in_it_is_left_alone() {
         let error = common::try_write(&simulation(2, 3), Kind::Games, &folder, options, 1);
         assert!(error.is_err());
         assert_eq!(tree(&folder).len(), 1);
+    }
+}
+
+#[test]
+fn expanded_games_are_the_rows_that_were_written_while_they_were_played() {
+    for players in [2, 5] {
+        let kind = experiences(format(players), Reward::SHAPED);
+        let (played, games, expanded) =
+            (Scratch::new("played"), Scratch::new("games"), Scratch::new("expanded"));
+        let options = FolderOptions { group_bytes: 1 << 20, ..FolderOptions::default() };
+        write(&simulation(players, 30), kind, &played, options.clone(), 2);
+        write(&simulation(players, 30), Kind::Games, &games, options.clone(), 2);
+        let archive = Archive::open(games.path()).unwrap();
+        let bounds = Bounds { height: 12, width: 15, players };
+        assert_eq!((archive.games(), archive.bounds()), (30, bounds));
+        assert!(!archive.has_builds());
+        write(&archive, kind, &expanded, options, 2);
+        assert!(tree(&played) == tree(&expanded));
     }
 }

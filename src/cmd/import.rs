@@ -72,6 +72,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.kind == KindName::Experiences {
         command.push_str(" --reward ");
         command.push_str(&args.reward);
+        if let Some(canvas) = args.canvas {
+            command.push_str(" --canvas ");
+            command.push_str(&canvas.to_string());
+        }
+    }
+    if args.seed != 0 {
+        command.push_str(" --seed ");
+        command.push_str(&args.seed.to_string());
+    }
+    if args.keep_names {
+        command.push_str(" --keep-names");
     }
     let info = Info {
         command,

@@ -15,7 +15,13 @@ use arrow::{
         UInt64Type,
     },
 };
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    },
+    errors::ParquetError,
+};
 use systems::{
     record::{GameRecord, Outcome},
     replay::ScriptMoves,
@@ -26,6 +32,7 @@ use systems::{
 use super::{ArchivedGame, ReplaySource};
 use crate::{
     error::{self, DataError, RowError},
+    import::Bounds,
     moves::{self, Board},
     schema::game as column,
 };
@@ -62,10 +69,41 @@ impl GamesFile {
     ///
     /// A file that cannot be read, or that is no Parquet file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(error::file(path, "open the file"))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(|builder| builder.with_batch_size(ROWS_AT_ONCE).build())
-            .map_err(error::parquet(path))?;
+        Self::begin(path, builder(path)?)
+    }
+
+    /// Opens one row group of a file of games. Rows are counted from its first one.
+    ///
+    /// # Errors
+    ///
+    /// As [`GamesFile::open`], and a row group that the file does not have.
+    pub fn open_row_group(path: &Path, row_group: usize) -> Result<Self, DataError> {
+        let builder = builder(path)?;
+        let row_groups = builder.metadata().num_row_groups();
+        if row_group >= row_groups {
+            let source =
+                ParquetError::General(format!("row group {row_group} of {row_groups} is missing"));
+            return Err(DataError::Parquet { path: path.to_owned(), source });
+        }
+        Self::begin(path, builder.with_row_groups(vec![row_group]))
+    }
+
+    /// The number of games in each row group of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`GamesFile::open`].
+    pub fn row_groups(path: &Path) -> Result<Vec<u64>, DataError> {
+        let builder = builder(path)?;
+        let rows = builder.metadata().row_groups().iter().map(|group| group.num_rows());
+        Ok(rows.map(|rows| u64::try_from(rows).unwrap_or(0)).collect())
+    }
+
+    fn begin(
+        path: &Path,
+        builder: ParquetRecordBatchReaderBuilder<File>,
+    ) -> Result<Self, DataError> {
+        let reader = builder.with_batch_size(ROWS_AT_ONCE).build().map_err(error::parquet(path))?;
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -105,6 +143,30 @@ impl GamesFile {
         Ok(files)
     }
 
+    /// The largest board and the most players among the games of a file, and whether a ruleset
+    /// among theirs lets players build. Reads four narrow columns.
+    pub(crate) fn bounds(path: &Path) -> Result<(Bounds, bool), DataError> {
+        let builder = builder(path)?;
+        let names = [column::HEIGHT, column::WIDTH, column::PLAYERS, column::RULESET_TOML];
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        let reader = builder.with_projection(mask).build().map_err(error::parquet(path))?;
+        let (mut bounds, mut has_builds, mut last) = (Bounds::default(), false, None);
+        for batch in reader {
+            let columns = Columns { batch: batch?, rows: 0 };
+            for row in 0..columns.batch.num_rows() {
+                let of_row = |source| DataError::Row { path: path.to_owned(), row, source };
+                let number = |name| columns.number::<UInt8Type>(name, row).map_err(of_row);
+                bounds = bounds.max(Bounds {
+                    height: number(column::HEIGHT)?.into(),
+                    width: number(column::WIDTH)?.into(),
+                    players: number(column::PLAYERS)?.into(),
+                });
+                has_builds |= columns.ruleset(row, &mut last).map_err(of_row)?.builds();
+            }
+        }
+        Ok((bounds, has_builds))
+    }
+
     fn try_next(&mut self) -> Result<Option<ArchivedGame>, DataError> {
         while self.batch.as_ref().is_none_or(|batch| self.batch_row >= batch.rows) {
             let Some(batch) = self.reader.next() else { return Ok(None) };
@@ -119,6 +181,11 @@ impl GamesFile {
         self.batch_row += 1;
         Ok(Some(game))
     }
+}
+
+fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
+    let file = File::open(path).map_err(error::file(path, "open the file"))?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path))
 }
 
 impl Iterator for GamesFile {

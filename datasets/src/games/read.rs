@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -149,10 +150,11 @@ impl GamesFile {
         let builder = builder(path)?;
         let names = [column::HEIGHT, column::WIDTH, column::PLAYERS, column::RULESET_TOML];
         let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-        let reader = builder.with_projection(mask).build().map_err(error::parquet(path))?;
+        let mut reader =
+            guarded(path, || builder.with_projection(mask).build().map_err(error::parquet(path)))?;
         let (mut bounds, mut has_builds, mut last) = (Bounds::default(), false, None);
-        for batch in reader {
-            let columns = Columns { batch: batch?, rows: 0 };
+        while let Some(batch) = guarded(path, || Ok(reader.next().transpose()?))? {
+            let columns = Columns { batch, rows: 0 };
             for row in 0..columns.batch.num_rows() {
                 let of_row = |source| DataError::Row { path: path.to_owned(), row, source };
                 let number = |name| columns.number::<UInt8Type>(name, row).map_err(of_row);
@@ -169,8 +171,10 @@ impl GamesFile {
 
     fn try_next(&mut self) -> Result<Option<ArchivedGame>, DataError> {
         while self.batch.as_ref().is_none_or(|batch| self.batch_row >= batch.rows) {
-            let Some(batch) = self.reader.next() else { return Ok(None) };
-            self.batch = Some(Columns::of(&batch?, &self.path)?);
+            let reader = &mut self.reader;
+            let batch = guarded(&self.path, || Ok(reader.next().transpose()?))?;
+            let Some(batch) = batch else { return Ok(None) };
+            self.batch = Some(Columns::of(&batch, &self.path)?);
             self.batch_row = 0;
         }
         let Some(batch) = &self.batch else { return Ok(None) };
@@ -185,7 +189,16 @@ impl GamesFile {
 
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
     let file = File::open(path).map_err(error::file(path, "open the file"))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path))
+    guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path)))
+}
+
+/// Runs a part of the Parquet library, which panics on some damaged files, and makes an error of
+/// the panic. What `read` borrows must not be used again after an error.
+fn guarded<R>(path: &Path, read: impl FnOnce() -> Result<R, DataError>) -> Result<R, DataError> {
+    panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
+        let source = ParquetError::General("the file is damaged".to_owned());
+        Err(DataError::Parquet { path: path.to_owned(), source })
+    })
 }
 
 impl Iterator for GamesFile {

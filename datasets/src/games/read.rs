@@ -15,6 +15,7 @@ use arrow::{
         ArrowPrimitiveType, DataType, Float32Type, Int32Type, UInt8Type, UInt16Type, UInt32Type,
         UInt64Type,
     },
+    error::ArrowError,
 };
 use parquet::{
     arrow::{
@@ -104,7 +105,9 @@ impl GamesFile {
         path: &Path,
         builder: ParquetRecordBatchReaderBuilder<File>,
     ) -> Result<Self, DataError> {
-        let reader = builder.with_batch_size(ROWS_AT_ONCE).build().map_err(error::parquet(path))?;
+        let reader = guarded(path, || {
+            builder.with_batch_size(ROWS_AT_ONCE).build().map_err(error::parquet(path))
+        })?;
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -153,7 +156,7 @@ impl GamesFile {
         let mut reader =
             guarded(path, || builder.with_projection(mask).build().map_err(error::parquet(path)))?;
         let (mut bounds, mut has_builds, mut last) = (Bounds::default(), false, None);
-        while let Some(batch) = guarded(path, || Ok(reader.next().transpose()?))? {
+        while let Some(batch) = guarded(path, || next(&mut reader, path))? {
             let columns = Columns { batch, rows: 0 };
             for row in 0..columns.batch.num_rows() {
                 let of_row = |source| DataError::Row { path: path.to_owned(), row, source };
@@ -172,7 +175,7 @@ impl GamesFile {
     fn try_next(&mut self) -> Result<Option<ArchivedGame>, DataError> {
         while self.batch.as_ref().is_none_or(|batch| self.batch_row >= batch.rows) {
             let reader = &mut self.reader;
-            let batch = guarded(&self.path, || Ok(reader.next().transpose()?))?;
+            let batch = guarded(&self.path, || next(reader, &self.path))?;
             let Some(batch) = batch else { return Ok(None) };
             self.batch = Some(Columns::of(&batch, &self.path)?);
             self.batch_row = 0;
@@ -190,6 +193,15 @@ impl GamesFile {
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
     let file = File::open(path).map_err(error::file(path, "open the file"))?;
     guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path)))
+}
+
+/// The next rows of a file, with its name in the error.
+fn next(
+    reader: &mut ParquetRecordBatchReader,
+    path: &Path,
+) -> Result<Option<RecordBatch>, DataError> {
+    let named = |error: ArrowError| error::parquet(path)(ParquetError::from(error));
+    reader.next().transpose().map_err(named)
 }
 
 /// Runs a part of the Parquet library, which panics on some damaged files, and makes an error of

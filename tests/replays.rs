@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use datasets::{gior::Replay, script::script};
+use datasets::{gior::Replay, import::playable};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use systems::{
@@ -132,7 +132,7 @@ fn compare(name: &str, trace: &[Value], expected: &Value) -> usize {
 /// Plays the replay in a world among others and on its own, and compares every position.
 fn compare_worlds(name: &str, gior: &Path, expected: &Value) {
     let replay = Replay::decode(&fs::read(gior).unwrap()).unwrap();
-    let (start, moves, ruleset) = script(&replay).unwrap();
+    let (start, moves, ruleset) = playable(&replay).unwrap();
     let moves = Arc::new(moves);
     let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() }).unwrap();
     let rules = world.add_ruleset(&ruleset).unwrap();
@@ -219,7 +219,7 @@ fn events_are_those_of_the_expected_file() {
     }
     for (gior, expected) in replays(&own_folder()) {
         let replay = Replay::decode(&fs::read(&gior).unwrap()).unwrap();
-        let (start, moves, ruleset) = script(&replay).unwrap();
+        let (start, moves, ruleset) = playable(&replay).unwrap();
         let mut owned = OwnedGame::new(&start, &ruleset).unwrap();
         let (mut queue, mut counts) = (Script::<16>::new(Arc::new(moves)), Counts::default());
         while owned.state() == State::Running {

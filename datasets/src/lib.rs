@@ -1,2 +1,32 @@
+//! Datasets of games: replays read and written, games stored as moves, experiences in Parquet.
+//!
+//! ```text
+//! simulation ──┐                       ┌──▶ games table: one row per game, with its moves
+//!              ├──▶ GameRecord ────────┤
+//! .gior files ─┘                       └──▶ expander ──▶ experiences: one row per agent and step
+//! ```
+//!
+//! [`pipeline::write`] takes a [`produce::Producer`] of games to a folder of Parquet files. The
+//! columns are those of [`schema`], the moves are encoded by [`moves`], and a folder looks as
+//! [`folder`] says. [`gior`] knows the replay files of generals.io, and [`import`] how they become
+//! games.
+
+pub mod error;
+mod expand;
+pub mod folder;
+pub mod games;
 pub mod gior;
-pub mod script;
+pub mod import;
+pub mod info;
+pub mod moves;
+mod parquet_files;
+pub mod pipeline;
+pub mod produce;
+pub mod schema;
+mod segment;
+pub mod stopwatch;
+mod table;
+pub mod totals;
+
+pub use error::DataError;
+pub use table::Kind;

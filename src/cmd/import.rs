@@ -1,12 +1,135 @@
-//! `bivouac import`.
+//! `bivouac import`: turn replays into a dataset.
 
-use std::process::ExitCode;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, ensure};
+use datasets::{Kind, import::Bounds, info::Info, pipeline::Plan, produce::Replays};
+use systems::rows::RowFormat;
+
+use super::{
+    dataset_run::{self, Canvas, KindName, Output},
+    generate,
+};
 
 /// Arguments of `bivouac import`.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Replay files, and folders that are searched for *.gior
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Rows for learners, or games as moves
+    #[arg(long, value_enum, default_value_t = KindName::Experiences)]
+    kind: KindName,
+    /// Reward: sparse, shaped, potential, or a .toml file of weights
+    #[arg(long, default_value = "sparse", value_name = "NAME|FILE")]
+    reward: String,
+    /// Pad observations to this size [default: the largest board among the replays]
+    #[arg(long, value_name = "HxW")]
+    canvas: Option<Canvas>,
+    /// Keep the names of players (--kind games), which are dropped otherwise
+    #[arg(long)]
+    keep_names: bool,
+    /// Seed that names the episodes
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bivouac import replays/ --out human
+  bivouac import a.gior b.gior --kind games --keep-names
+  bivouac import replays/ --reward shaped --canvas 32x32 --json
+
+Replays of version 5 and later, boards of up to 32x32 and up to 16 players are played again by their
+own rules. A file that cannot be imported is named with the reason and left out; the exit code is
+then 3.";
 
 /// Runs the subcommand.
-pub(crate) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not written yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let reward = generate::reward(&args.reward)?;
+    let files = files(&args.paths)?;
+    ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
+    let kind = match args.kind {
+        KindName::Games => Kind::Games,
+        KindName::Experiences => {
+            let bounds = Bounds::of(&files);
+            let largest = Canvas { height: bounds.height.max(1), width: bounds.width.max(1) };
+            let Canvas { height, width } = args.canvas.unwrap_or(largest);
+            let has_owners = bounds.players > 2;
+            let format = RowFormat { height, width, has_builds: false, has_owners };
+            Kind::Experiences { format, reward }
+        }
+    };
+    let mut command = format!("bivouac import {} --kind {}", shown(&args.paths), args.kind.name());
+    if args.kind == KindName::Experiences {
+        command.push_str(" --reward ");
+        command.push_str(&args.reward);
+        if let Some(canvas) = args.canvas {
+            command.push_str(" --canvas ");
+            command.push_str(&canvas.to_string());
+        }
+    }
+    if args.seed != 0 {
+        command.push_str(" --seed ");
+        command.push_str(&args.seed.to_string());
+    }
+    if args.keep_names {
+        command.push_str(" --keep-names");
+    }
+    let info = Info {
+        command,
+        seed: args.seed,
+        rulesets: BTreeMap::new(),
+        reward: serde_json::to_value(reward)?,
+    };
+    let plan = Plan { kind, info, folder: args.output.folder() };
+    dataset_run::run(&Replays::new(files, args.seed, args.keep_names), plan, &args.output)
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// The replay files of paths, in an order that does not depend on the file system.
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
+        if metadata.is_dir() {
+            search(path, &mut files)?;
+        } else {
+            files.push(path.clone());
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// Adds the replays in a folder and the folders in it. Links to folders are not followed, so a
+/// circle of them does no harm.
+fn search(root: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+        for entry in entries {
+            let entry = entry.with_context(|| folder.display().to_string())?;
+            let path = entry.path();
+            let is_replay = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gior"));
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if is_replay {
+                files.push(path);
+            }
+        }
+    }
+    Ok(())
 }

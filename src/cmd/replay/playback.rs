@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datasets::{gior::Replay, script};
+use datasets::{gior::Replay, import};
 use systems::{
     components::State,
     delta::SeenBoard,
@@ -75,7 +75,7 @@ impl Log for TickLog {
 impl Playback {
     /// The game at its start.
     pub(super) fn new(replay: &Replay) -> anyhow::Result<Self> {
-        let (start, moves, ruleset) = script::script(replay)?;
+        let (start, moves, ruleset) = import::playable(replay)?;
         let moves = Arc::new(moves);
         let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() })?;
         let rules = world.add_ruleset(&ruleset)?;

@@ -1,0 +1,252 @@
+//! What can go wrong with a dataset.
+
+use std::path::{Path, PathBuf};
+
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+use systems::{rules::ruleset::RulesetError, start::StartError, world::WorldError};
+use thiserror::Error;
+
+use crate::{gior::GiorError, moves::MovesError};
+
+/// Why a dataset could not be written or read.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// A file or folder could not be read or written.
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as in "create the folder".
+        doing: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The output folder holds something already.
+    #[error(
+        "{}: the folder is not empty: name another one, or pass --force to replace the dataset in it",
+        .0.display()
+    )]
+    NotEmpty(PathBuf),
+    /// `--force` was given for a folder that is no dataset of ours.
+    #[error(
+        "{}: the folder is not empty and has no meta/info.json of a dataset: nothing in it was removed; name another folder",
+        .0.display()
+    )]
+    NotOurs(PathBuf),
+    /// A Parquet file could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        source: ParquetError,
+    },
+    /// Columns could not be encoded.
+    #[error("encoding columns: {0}")]
+    Encode(#[from] ParquetError),
+    /// Columns do not fit together.
+    #[error("columns: {0}")]
+    Arrow(#[from] ArrowError),
+    /// The engine refused a game.
+    #[error("game {game}: {source}")]
+    Game {
+        /// Index of the game.
+        game: u64,
+        /// What the engine said.
+        source: WorldError,
+    },
+    /// The engine could not start.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A game played again ended differently.
+    #[error(
+        "game {game}: its record says digest {expected:016x} after {expected_ticks} ticks, playing it again gives {found:016x} after {ticks}"
+    )]
+    Diverged {
+        /// Index of the game.
+        game: u64,
+        /// Digest in the record.
+        expected: u64,
+        /// Ticks in the record.
+        expected_ticks: u32,
+        /// Digest of the position reached.
+        found: u64,
+        /// Ticks played.
+        ticks: u32,
+    },
+    /// The boards are larger than the rows.
+    #[error(
+        "a {height}x{width} board (height x width) does not fit the canvas of {rows}x{columns}: pass --canvas {}x{}",
+        height.max(rows),
+        width.max(columns)
+    )]
+    Canvas {
+        /// Rows of the board.
+        height: u16,
+        /// Columns of the board.
+        width: u16,
+        /// Rows of the canvas.
+        rows: u16,
+        /// Columns of the canvas.
+        columns: u16,
+    },
+    /// A row of a games file is no game.
+    #[error("{}: row {row}: {source}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// What is wrong with it.
+        source: RowError,
+    },
+    /// A column is missing or has another type.
+    #[error("{}: column {column:?} is missing or not of type {expected}", path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The type it should have.
+        expected: String,
+    },
+    /// `meta/info.json` is not what this version writes.
+    #[error("{}: {problem}", path.display())]
+    Info {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A worker thread ended without a result.
+    #[error("a worker thread ended without a result: this is a fault in Bivouac, please report it")]
+    Worker,
+}
+
+/// Why a row of a games file is no game.
+#[derive(Debug, Error)]
+pub enum RowError {
+    /// The start position cannot be played.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The ruleset cannot be used.
+    #[error(transparent)]
+    Ruleset(#[from] RulesetError),
+    /// The moves cannot be decoded.
+    #[error(transparent)]
+    Moves(#[from] MovesError),
+    /// A list has another length than the one it belongs to.
+    #[error("{column} has {found} entries, {expected} are needed")]
+    Length {
+        /// The column.
+        column: &'static str,
+        /// Its entries.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A seat is none of the game's.
+    #[error("{column} names seat {seat} of a game of {players}")]
+    Seat {
+        /// The column.
+        column: &'static str,
+        /// The seat.
+        seat: u8,
+        /// Seats of the game.
+        players: usize,
+    },
+    /// A column without a value.
+    #[error("{0} is null")]
+    Null(&'static str),
+    /// The id is not that of the seed, game and episode beside it.
+    #[error("episode_id is {found:016x}, and seed, game and episode give {expected:016x}")]
+    Id {
+        /// The id in the row.
+        found: u64,
+        /// The id it should have.
+        expected: u64,
+    },
+}
+
+/// Why a replay was not imported.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The file could not be read.
+    #[error("cannot read the file: {0}")]
+    File(#[from] std::io::Error),
+    /// The bytes are no replay that we read.
+    #[error(transparent)]
+    Gior(#[from] GiorError),
+    /// The file is larger than any replay.
+    #[error("the file has {size} bytes, replays of more than {limit} are not read")]
+    TooLarge {
+        /// Bytes of the file.
+        size: u64,
+        /// Bytes that are read at most.
+        limit: u64,
+    },
+    /// A modifier changes the rules in a way that is not supported.
+    #[error("modifier {id} ({name}) is not supported")]
+    Modifier {
+        /// Its number.
+        id: u32,
+        /// Its name.
+        name: &'static str,
+    },
+    /// The board has tiles whose rules are not supported.
+    #[error("{count} {what} on the board: such tiles are not supported")]
+    Tiles {
+        /// What they are, in the plural.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// The start position cannot be played.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// No ruleset is known for the version.
+    #[error(transparent)]
+    Ruleset(#[from] RulesetError),
+    /// The engine refused it.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+impl ImportError {
+    /// The kind of reason, for counts in a summary.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "unreadable file",
+            Self::TooLarge { .. } => "file too large",
+            Self::Gior(GiorError::VersionTooOld { .. }) | Self::Ruleset(_) => {
+                "unsupported replay version"
+            }
+            Self::Gior(_) => "not a valid replay",
+            Self::Modifier { .. } => "unsupported modifier",
+            Self::Tiles { .. } => "unsupported tiles",
+            Self::Start(StartError::Size { .. }) => "board too large",
+            Self::Start(StartError::Players(_)) => "too many players",
+            Self::Start(_) | Self::World(_) => "unplayable start position",
+        }
+    }
+}
+
+/// Names the file in an input or output error.
+pub(crate) fn file(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> DataError {
+    let path = path.to_owned();
+    move |source| DataError::File { path, doing, source }
+}
+
+/// Names the file in a Parquet error.
+pub(crate) fn parquet(path: &Path) -> impl FnOnce(ParquetError) -> DataError {
+    let path = path.to_owned();
+    move |source| match source {
+        // A full disk should read as one.
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(source) => DataError::File { path, doing: "write", source: *source },
+            Err(error) => DataError::Parquet { path, source: ParquetError::External(error) },
+        },
+        source => DataError::Parquet { path, source },
+    }
+}

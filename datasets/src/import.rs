@@ -1,0 +1,350 @@
+//! `.gior` replays as games: start, ruleset, moves, and the outcome found by playing them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rayon::prelude::*;
+use serde_json::Value;
+use systems::{
+    components::Order,
+    record::{GameRecord, Outcome},
+    replay::{ScriptMoves, ScriptedOrder},
+    rules::{ruleset::Ruleset, shape::MAX_SIDE},
+    start::{MAX_PLAYERS, Start, StartError},
+    world::{GameSpec, World, WorldConfig, WorldError},
+};
+
+use crate::{
+    error::ImportError,
+    games::{ArchivedGame, ReplaySource},
+    gior::Replay,
+};
+
+/// Name of whoever chose the moves of an imported game.
+pub const HUMAN: &str = "human";
+
+/// Bytes of a replay file that are read at most. Real ones have some ten thousand.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// The modifiers by number, with their names (rules, section 17).
+const MODIFIERS: [&str; 11] = [
+    "Leapfrog",
+    "City-State",
+    "Misty Veil",
+    "Crystal Clear",
+    "Silent War",
+    "Defenseless",
+    "Watchtower",
+    "Torus",
+    "Fading Smog",
+    "Defection",
+    "Slippery",
+];
+
+/// Free cities beside the generals; the start position says all there is to it.
+const CITY_STATE: u32 = 1;
+
+/// Reads a replay file.
+///
+/// # Errors
+///
+/// Files that cannot be read, are too large, or hold no replay.
+pub fn read(path: &Path) -> Result<Replay, ImportError> {
+    let mut file = fs::File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(ImportError::TooLarge { size, limit: FILE_BYTES_MAX });
+    }
+    let mut bytes = Vec::new();
+    file.by_ref().take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Replay::decode(&bytes)?)
+}
+
+/// What a replay is played from: its start, its moves and its ruleset.
+///
+/// # Errors
+///
+/// As [`start`], and versions whose rules are not known.
+pub fn playable(replay: &Replay) -> Result<(Start, ScriptMoves, Ruleset), ImportError> {
+    Ok((start(replay)?, script(replay), Ruleset::of_replay(replay.version)?))
+}
+
+/// The start position of a replay.
+///
+/// # Errors
+///
+/// Modifiers and tiles whose rules are not supported, boards over 32x32, more than 16 players,
+/// and positions that [`Start::check`] refuses.
+pub fn start(replay: &Replay) -> Result<Start, ImportError> {
+    supported(replay)?;
+    let (width, height) = (narrow(replay.width), narrow(replay.height));
+    if usize::from(width).max(usize::from(height)) > MAX_SIDE {
+        return Err(StartError::Size { width, height }.into());
+    }
+    if replay.generals.len() > MAX_PLAYERS {
+        return Err(StartError::Players(replay.generals.len()).into());
+    }
+    let tiles = |tiles: &[u32]| tiles.iter().map(|&tile| narrow(tile)).collect::<Vec<_>>();
+    let armies = |at: &[u32], armies: &[i32]| {
+        at.iter().map(|&tile| narrow(tile)).zip(armies.iter().copied()).collect()
+    };
+    let start = Start {
+        width,
+        height,
+        teams: teams(replay),
+        mountains: tiles(&replay.mountains),
+        cities: armies(&replay.cities, &replay.city_armies),
+        generals: replay.generals.iter().map(|general| general.map(narrow)).collect(),
+        neutrals: armies(&replay.neutrals, &replay.neutral_armies),
+    };
+    start.check()?;
+    Ok(start)
+}
+
+/// The recorded moves of a replay. Moves between tiles that are no neighbours can never be legal,
+/// and illegal moves are skipped by the rules without a trace, so they are left out.
+#[must_use]
+pub fn script(replay: &Replay) -> ScriptMoves {
+    let mut orders = vec![Vec::new(); replay.generals.len()];
+    let (width, height) = (replay.width, replay.height);
+    for step in &replay.moves {
+        let Some(list) = orders.get_mut(step.player as usize) else { continue };
+        if let Some(direction) = direction(step.from, step.to, width, height) {
+            let order = Order::step(narrow(step.from), direction, step.half);
+            list.push(ScriptedOrder { turn: step.turn, order });
+        }
+    }
+    let departures = replay.afk.iter();
+    let departures = departures
+        .filter_map(|event| Some((event.turn, u8::try_from(event.player).ok()?)))
+        .collect();
+    ScriptMoves { orders, departures }
+}
+
+/// What the replay says beside the game.
+#[must_use]
+pub fn source(replay: &Replay, keeps_names: bool) -> ReplaySource {
+    #[expect(clippy::cast_possible_truncation, reason = "ratings are below 1000")]
+    let ratings = replay.stars.iter().map(|stars| stars.map(|stars| stars as f32)).collect();
+    ReplaySource {
+        id: replay.id.clone(),
+        version: replay.version,
+        map_name: replay.map_name.clone(),
+        modifiers: replay.modifiers.clone(),
+        ratings,
+        names: keeps_names.then(|| replay.names.clone()),
+    }
+}
+
+fn supported(replay: &Replay) -> Result<(), ImportError> {
+    if let Some(&id) = replay.modifiers.iter().find(|&&id| id != CITY_STATE) {
+        let name = MODIFIERS.get(id as usize).copied().unwrap_or("unknown");
+        return Err(ImportError::Modifier { id, name });
+    }
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let special = [
+        ("swamps", replay.swamps.len()),
+        ("observatories", replay.observatories.len()),
+        ("lookouts", replay.lookouts.len()),
+        ("deserts", replay.deserts.len()),
+        ("tunnels", count(&replay.tunnels)),
+        ("strongholds", count(&replay.strongholds)),
+        ("lights", count(&replay.lights)),
+    ];
+    match special.into_iter().find(|(_, count)| *count > 0) {
+        Some((what, count)) => Err(ImportError::Tiles { what, count }),
+        None => Ok(()),
+    }
+}
+
+/// Team ids of any value as numbers from 0, in the order in which they first appear.
+fn teams(replay: &Replay) -> Vec<u8> {
+    let Some(teams) = &replay.teams else {
+        return Start::free_for_all(replay.generals.len());
+    };
+    let mut numbers = BTreeMap::new();
+    let mut number = |id| {
+        let next = u8::try_from(numbers.len()).unwrap_or(u8::MAX);
+        *numbers.entry(id).or_insert(next)
+    };
+    teams.iter().map(|&id| number(id)).collect()
+}
+
+/// The direction of a step between neighbours: 0 up, 1 down, 2 left, 3 right.
+fn direction(from: u32, to: u32, width: u32, height: u32) -> Option<u8> {
+    let tiles = width.checked_mul(height)?;
+    if from >= tiles || to >= tiles {
+        return None;
+    }
+    let (row, column) = (from / width, from % width);
+    let steps = [
+        (row > 0, from.wrapping_sub(width)),
+        (row + 1 < height, from.wrapping_add(width)),
+        (column > 0, from.wrapping_sub(1)),
+        (column + 1 < width, from.wrapping_add(1)),
+    ];
+    let found = steps.iter().position(|&(is_inside, target)| is_inside && target == to);
+    found.and_then(|direction| u8::try_from(direction).ok())
+}
+
+/// Tiles and sides beyond 16 bits stay too large for any board.
+fn narrow(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+/// The rulesets of replay versions, each read once.
+#[derive(Debug, Default)]
+pub struct ReplayRules(Mutex<BTreeMap<u32, Arc<Ruleset>>>);
+
+impl ReplayRules {
+    /// The ruleset of a version.
+    ///
+    /// # Errors
+    ///
+    /// See [`Ruleset::of_replay`].
+    pub fn of(&self, version: u32) -> Result<Arc<Ruleset>, ImportError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ruleset) = known.get(&version) {
+            return Ok(ruleset.clone());
+        }
+        let ruleset = Ruleset::of_replay(version)?;
+        // Versions that play alike share one ruleset, and so one number in a world.
+        let shared = known.values().find(|other| ***other == ruleset).cloned();
+        let ruleset = shared.unwrap_or_else(|| Arc::new(ruleset));
+        // A hostile folder must not fill the memory with version numbers.
+        if known.len() < 256 {
+            known.insert(version, ruleset.clone());
+        }
+        Ok(ruleset)
+    }
+}
+
+/// A replay with the number it has among those imported together.
+#[derive(Clone, Debug)]
+pub struct Numbered {
+    /// Its number, which names its episode.
+    pub game: u64,
+    /// The replay.
+    pub replay: Replay,
+}
+
+/// Plays replays side by side and returns their games, in the order given.
+///
+/// A game ends when the rules end it; where the recorded moves stop earlier, the idle rule does.
+///
+/// # Errors
+///
+/// Without a world nothing can be played. What is wrong with one replay is in its place.
+pub fn games(
+    replays: Vec<Numbered>,
+    seed: u64,
+    rules: &ReplayRules,
+    keeps_names: bool,
+) -> Result<Vec<Result<ArchivedGame, ImportError>>, WorldError> {
+    let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() })?;
+    let mut playing = HashMap::new();
+    let mut games: Vec<Result<ArchivedGame, ImportError>> = Vec::new();
+    for Numbered { game, replay } in replays {
+        let prepared = prepare(&replay, seed, game, rules, keeps_names).and_then(|game| {
+            let record = &game.record;
+            let number = world.add_ruleset(&record.ruleset)?;
+            let script = Some(record.moves.clone());
+            let id = world.create(&GameSpec {
+                seed,
+                game: record.game,
+                script,
+                ..GameSpec::new(&record.start, number)
+            })?;
+            playing.insert(id, games.len());
+            Ok(game)
+        });
+        games.push(prepared);
+    }
+    while !playing.is_empty() {
+        world.step();
+        for id in world.take_ended() {
+            let Some(index) = playing.remove(&id) else { continue };
+            if let Ok(game) = &mut games[index] {
+                match world.position(id) {
+                    Ok(end) => game.record.outcome = Outcome::of(&end, &game.record.start.teams),
+                    Err(error) => games[index] = Err(error.into()),
+                }
+            }
+            world.remove(id)?;
+        }
+    }
+    Ok(games)
+}
+
+/// The game of a replay before its outcome is known.
+fn prepare(
+    replay: &Replay,
+    seed: u64,
+    game: u64,
+    rules: &ReplayRules,
+    keeps_names: bool,
+) -> Result<ArchivedGame, ImportError> {
+    let ruleset = rules.of(replay.version)?;
+    let start = start(replay)?;
+    let outcome = Outcome {
+        ticks: 0,
+        is_truncated: false,
+        winners: Vec::new(),
+        ranking: Vec::new(),
+        captures: Vec::new(),
+        land: Vec::new(),
+        army: Vec::new(),
+        digest: 0,
+    };
+    let record = GameRecord {
+        seed,
+        game,
+        episode: 0,
+        ruleset,
+        has_fog: true,
+        max_ticks: u32::MAX,
+        policies: vec![HUMAN.to_owned(); start.players()],
+        start: Arc::new(start),
+        moves: Arc::new(script(replay)),
+        outcome,
+    };
+    Ok(ArchivedGame { record, source: Some(source(replay, keeps_names)) })
+}
+
+/// What the boards of some replays need of the rows of a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most rows of a board.
+    pub height: u16,
+    /// Most columns of a board.
+    pub width: u16,
+    /// Most players of a game.
+    pub players: usize,
+}
+
+impl Bounds {
+    /// The bounds of the replays among these files that can be imported. All zero if none can.
+    #[must_use]
+    pub fn of(files: &[PathBuf]) -> Self {
+        let of_file = |path: &PathBuf| {
+            let start = read(path).and_then(|replay| start(&replay)).ok()?;
+            Some(Self { height: start.height, width: start.width, players: start.players() })
+        };
+        files.par_iter().filter_map(of_file).reduce(Self::default, Self::max)
+    }
+
+    /// What both need.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            height: self.height.max(other.height),
+            width: self.width.max(other.width),
+            players: self.players.max(other.players),
+        }
+    }
+}

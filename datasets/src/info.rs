@@ -1,0 +1,174 @@
+//! What a dataset says of itself: `meta/info.json` and the card in `README.md`.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use arrow::datatypes::{Field, Schema};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    schema,
+    table::Kind,
+    totals::{Record, Totals},
+};
+
+/// How a dataset came to be. It holds nothing that differs between two runs that write the same
+/// rows: no time, no thread count, no folder.
+#[derive(Clone, Debug, Default)]
+pub struct Info {
+    /// The command that makes the same dataset.
+    pub command: String,
+    /// Seed of everything.
+    pub seed: u64,
+    /// Names of the rulesets, with every number as TOML.
+    pub rulesets: BTreeMap<String, String>,
+    /// Weights of the reward, for experiences.
+    pub reward: Value,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    format: &'static str,
+    schema_version: u32,
+    engine_version: &'static str,
+    kind: &'static str,
+    is_complete: bool,
+    command: &'a str,
+    seed: u64,
+    reward: &'a Value,
+    rulesets: &'a BTreeMap<String, String>,
+    totals: Value,
+    policies: &'a BTreeMap<String, Record>,
+    data_path: &'static str,
+    episodes_path: Option<&'static str>,
+    features: BTreeMap<&'a str, Value>,
+}
+
+/// Where data files lie, in the notation of other tools.
+const DATA_PATH: &str = "data/chunk-{chunk:03d}/file-{file:03d}.parquet";
+const EPISODES_PATH: &str = "meta/episodes/chunk-{chunk:03d}/file-{file:03d}.parquet";
+
+impl Info {
+    /// The text of `meta/info.json`.
+    pub(crate) fn text(
+        &self,
+        kind: &Kind,
+        schema: &Schema,
+        totals: &Totals,
+        is_complete: bool,
+    ) -> String {
+        let file = File {
+            format: "bivouac-dataset",
+            schema_version: schema::VERSION,
+            engine_version: env!("CARGO_PKG_VERSION"),
+            kind: kind.name(),
+            is_complete,
+            command: &self.command,
+            seed: self.seed,
+            reward: &self.reward,
+            rulesets: &self.rulesets,
+            totals: json!({
+                "games": totals.games,
+                "ticks": totals.ticks,
+                "moves": totals.moves,
+                "episodes": totals.episodes,
+                "rows": totals.rows,
+                "files": totals.files,
+                "row_groups": totals.row_groups,
+                "bytes": totals.bytes,
+            }),
+            policies: &totals.policies,
+            data_path: DATA_PATH,
+            episodes_path: matches!(kind, Kind::Experiences { .. }).then_some(EPISODES_PATH),
+            features: schema.fields().iter().map(|f| (f.name().as_str(), feature(f))).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// The text of `README.md`: a dataset card.
+    pub(crate) fn card(&self, kind: &Kind, schema: &Schema, totals: &Totals) -> String {
+        let mut card = String::from("---\npretty_name: Bivouac games\ntags:\n");
+        card += "- reinforcement-learning\n- offline-rl\n- generals-io\nconfigs:\n";
+        card += "- config_name: default\n  default: true\n  data_files:\n  - split: train\n";
+        card += "    path: data/*/*.parquet\n";
+        if matches!(kind, Kind::Experiences { .. }) {
+            card += "- config_name: episodes\n  data_files:\n  - split: train\n";
+            card += "    path: meta/episodes/*/*.parquet\n";
+        }
+        card += "---\n\n";
+        // Writing to a string cannot fail.
+        let _infallible = write!(
+            card,
+            "# {} games, {} rows\n\nMade by Bivouac {} with\n\n\
+             ```sh\n{}\n```\n\n",
+            totals.games,
+            totals.rows,
+            env!("CARGO_PKG_VERSION"),
+            self.command,
+        );
+        card += match kind {
+            Kind::Games => GAMES_TEXT,
+            Kind::Experiences { .. } => EXPERIENCES_TEXT,
+        };
+        card += "\n| column | type | about |\n|---|---|---|\n";
+        for field in schema.fields() {
+            let about = field.metadata().iter().filter(|(key, _)| ABOUT.contains(&key.as_str()));
+            let mut about: Vec<String> =
+                about.map(|(key, value)| format!("{key} {value}")).collect();
+            about.sort();
+            let _infallible = writeln!(
+                card,
+                "| `{}` | {} | {} |",
+                field.name(),
+                field.data_type(),
+                about.join("; ")
+            );
+        }
+        card
+    }
+}
+
+/// Metadata of a field that the card shows.
+const ABOUT: [&str; 4] = ["shape", "dtype", "channels", "layout"];
+
+const EXPERIENCES_TEXT: &str = "\
+One row per episode, agent and step: what the agent saw, the action it took on it, and what came of
+that action. An episode of T actions has T + 1 rows; in the last one (`is_last`) there is no action.
+Rows are sorted by episode, agent and step, and no episode of an agent crosses a row group.
+
+```python
+import numpy as np, pandas as pd
+df = pd.read_parquet(\"data\")
+height, width = df.height.max(), df.width.max()  # or the field metadata, if boards differ in size
+bits = np.frombuffer(b\"\".join(df.planes), np.uint8).reshape(len(df), 9, -1)
+planes = np.unpackbits(bits, axis=-1, bitorder=\"little\")[:, :, : height * width]
+army = np.frombuffer(b\"\".join(df.army), \"<u2\").reshape(len(df), height, width)
+```
+
+An action is `((row * width + column) * 4 + direction) * 2 + half` with directions up, down, left,
+right, and `8 * height * width` passes; height and width are those of the canvas that all boards are
+padded to. `action_mask` has one plane for each direction.
+";
+
+const GAMES_TEXT: &str = "\
+One row per game: its start, its moves and its outcome. Everything else can be played again from it,
+with any observation and any reward.
+";
+
+/// A column in the notation of `meta/info.json`.
+fn feature(field: &Field) -> Value {
+    let metadata = field.metadata();
+    let shape = metadata.get("shape").and_then(|shape| serde_json::from_str(shape).ok());
+    let mut feature = json!({
+        "dtype": metadata.get("dtype").cloned().unwrap_or_else(|| field.data_type().to_string()),
+        "shape": shape.unwrap_or_else(|| json!([1])),
+        "storage": field.data_type().to_string(),
+        "is_nullable": field.is_nullable(),
+    });
+    if let Some(channels) = metadata.get("channels") {
+        feature["names"] = channels.split(',').collect();
+    }
+    feature
+}

@@ -1,0 +1,314 @@
+//! From a producer of games to the files of a dataset, on several threads, in a fixed order.
+//!
+//! ```text
+//! producer ──▶ jobs (threads) ──▶ games in order ──▶ groups ──▶ row groups (threads) ──▶ folder
+//! ```
+//!
+//! Jobs and groups are worked on side by side, but games are grouped and row groups are appended
+//! in the order of the jobs, and where a group ends depends on its games alone. So threads do not
+//! change a byte of any file. What is under way at any time is bounded, and so is the memory.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+};
+
+use crate::{
+    error::DataError,
+    folder::{Folder, FolderOptions},
+    info::Info,
+    produce::{Produced, Producer, Skipped},
+    stopwatch::{Stage, Stopwatch},
+    table::{EncodedGroup, Group, Grouper, Kind, Table},
+    totals::Totals,
+};
+
+/// How a run is watched and stopped.
+pub struct Control<'a> {
+    /// Threads that share the work, at least 1. They do not change a byte of any file.
+    pub threads: usize,
+    /// Set from outside: no new work begins, and what is done is kept.
+    pub stop: &'a AtomicBool,
+    /// Called now and then with what there is so far.
+    pub progress: &'a mut dyn FnMut(&Totals),
+    /// Counts the time of each stage.
+    pub stopwatch: &'a Stopwatch,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// What was written.
+    pub totals: Totals,
+    /// Inputs that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Whether the run was stopped before it had done everything.
+    pub was_stopped: bool,
+}
+
+/// What a dataset is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The table.
+    pub kind: Kind,
+    /// What the dataset says of itself.
+    pub info: Info,
+    /// How files are laid out.
+    pub folder: FolderOptions,
+}
+
+/// Writes the games of a producer as a dataset.
+///
+/// # Errors
+///
+/// The first thing that makes the run impossible. Files that were finished before it stay, and are
+/// a readable dataset of whole episodes.
+pub fn write<P: Producer>(
+    producer: &P,
+    plan: Plan,
+    root: &Path,
+    control: Control<'_>,
+) -> Result<Report, DataError> {
+    let table = Table::new(plan.kind, plan.folder.group_bytes)?;
+    let folder = Folder::create(root, plan.kind, plan.info, &plan.folder)?;
+    let threads = control.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {
+        DataError::from(systems::world::WorldError::Threads { threads, reason: e.to_string() })
+    })?;
+    let (results, inbox) = mpsc::channel();
+    let run = Run {
+        grouper: Grouper::new(table.limit()),
+        table: &table,
+        threads,
+        control,
+        folder,
+        jobs: Lane::default(),
+        groups: Lane::default(),
+        ready: VecDeque::new(),
+        skipped: Vec::new(),
+        has_more_jobs: true,
+        stopped: false,
+    };
+    pool.in_place_scope(|scope| run.run(producer, scope, &results, &inbox))
+}
+
+/// Work that ended, by its number.
+enum Done {
+    Job(u64, Result<Produced, DataError>),
+    Group(u64, Result<EncodedGroup, DataError>),
+}
+
+/// Numbered work that ends in any order and is taken in its own.
+struct Lane<T> {
+    begun: u64,
+    taken: u64,
+    waiting: BTreeMap<u64, T>,
+}
+
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Self { begun: 0, taken: 0, waiting: BTreeMap::new() }
+    }
+}
+
+impl<T> Lane<T> {
+    fn begin(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun - 1
+    }
+
+    /// Pieces begun and not taken.
+    fn open(&self) -> usize {
+        usize::try_from(self.begun - self.taken).unwrap_or(usize::MAX)
+    }
+
+    fn take(&mut self) -> Option<T> {
+        let next = self.waiting.remove(&self.taken)?;
+        self.taken += 1;
+        Some(next)
+    }
+}
+
+/// Reports a piece of work even if it panics, so that nobody waits for it for ever.
+struct Reporter {
+    to: mpsc::Sender<Done>,
+    number: u64,
+    is_job: bool,
+    is_done: bool,
+}
+
+impl Reporter {
+    fn send(mut self, done: Done) {
+        self.is_done = true;
+        // Nobody listens any more only after an error, which is reported already.
+        drop(self.to.send(done));
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let (number, lost) = (self.number, DataError::Worker);
+            let done = if self.is_job {
+                Done::Job(number, Err(lost))
+            } else {
+                Done::Group(number, Err(lost))
+            };
+            drop(self.to.send(done));
+        }
+    }
+}
+
+/// A run at work, on the calling thread.
+struct Run<'a, 'c> {
+    table: &'a Table,
+    threads: usize,
+    control: Control<'c>,
+    folder: Folder,
+    grouper: Grouper,
+    jobs: Lane<Produced>,
+    groups: Lane<EncodedGroup>,
+    ready: VecDeque<Group>,
+    skipped: Vec<Skipped>,
+    has_more_jobs: bool,
+    stopped: bool,
+}
+
+impl<'a, 'c> Run<'a, 'c> {
+    fn run<'s, P: Producer>(
+        mut self,
+        producer: &'s P,
+        scope: &rayon::Scope<'s>,
+        results: &mpsc::Sender<Done>,
+        inbox: &mpsc::Receiver<Done>,
+    ) -> Result<Report, DataError>
+    where
+        'a: 's,
+        'c: 's,
+    {
+        loop {
+            self.stopped |= self.control.stop.load(Ordering::Relaxed);
+            self.begin_work(producer, scope, results);
+            if self.jobs.open() + self.groups.open() == 0 {
+                break;
+            }
+            let Ok(done) = inbox.recv() else { return Err(DataError::Worker) };
+            self.take(done)?;
+            self.show_progress();
+        }
+        let was_stopped = self.stopped && (self.has_more_jobs || !self.ready.is_empty());
+        let totals = self.folder.finish(!was_stopped)?;
+        Ok(Report { totals, skipped: self.skipped, was_stopped })
+    }
+
+    /// Starts as much as the threads can use. Groups first: they free the memory of games.
+    fn begin_work<'s, P: Producer>(
+        &mut self,
+        producer: &'s P,
+        scope: &rayon::Scope<'s>,
+        results: &mpsc::Sender<Done>,
+    ) where
+        'a: 's,
+        'c: 's,
+    {
+        let busy = |run: &Self| {
+            let waiting = run.jobs.waiting.len() + run.groups.waiting.len();
+            run.jobs.open() + run.groups.open() - waiting
+        };
+        // One more than there are threads, so that none waits for this one.
+        let at_once = self.threads + 1;
+        while busy(self) < at_once && !self.stopped {
+            if self.groups.open() < 2 * at_once
+                && let Some(group) = self.ready.pop_front()
+            {
+                self.begin_group(group, scope, results);
+            } else if self.has_more_jobs && self.ready.len() < at_once && self.jobs.open() < at_once
+            {
+                match producer.next(self.jobs.begun) {
+                    Some(job) => self.begin_job(producer, job, scope, results),
+                    None => self.has_more_jobs = false,
+                }
+            } else if !self.has_more_jobs && self.jobs.open() == 0 && self.ready.is_empty() {
+                match self.grouper.rest() {
+                    Some(group) => self.ready.push_back(group),
+                    None => break,
+                }
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn begin_job<'s, P: Producer>(
+        &mut self,
+        producer: &'s P,
+        job: P::Job,
+        scope: &rayon::Scope<'s>,
+        results: &mpsc::Sender<Done>,
+    ) where
+        'c: 's,
+        P::Job: 's,
+    {
+        let number = self.jobs.begin();
+        let time = self.control.stopwatch;
+        let reporter = Reporter { to: results.clone(), number, is_job: true, is_done: false };
+        scope.spawn(move |_| {
+            let games = time.during(Stage::Produce, || producer.work(job));
+            reporter.send(Done::Job(number, games));
+        });
+    }
+
+    fn begin_group<'s>(
+        &mut self,
+        group: Group,
+        scope: &rayon::Scope<'s>,
+        results: &mpsc::Sender<Done>,
+    ) where
+        'a: 's,
+        'c: 's,
+    {
+        let number = self.groups.begin();
+        let (table, time) = (self.table, self.control.stopwatch);
+        let reporter = Reporter { to: results.clone(), number, is_job: false, is_done: false };
+        scope.spawn(move |_| {
+            let encoded = table.encode(group, time);
+            reporter.send(Done::Group(number, encoded));
+        });
+    }
+
+    fn take(&mut self, done: Done) -> Result<(), DataError> {
+        match done {
+            Done::Job(number, produced) => {
+                self.jobs.waiting.insert(number, produced?);
+            }
+            Done::Group(number, encoded) => {
+                self.groups.waiting.insert(number, encoded?);
+            }
+        }
+        while let Some(produced) = self.jobs.take() {
+            self.folder.totals.games_played += produced.games.len() as u64;
+            self.folder.totals.ticks_played += produced.ticks;
+            self.skipped.extend(produced.skipped);
+            for game in produced.games {
+                self.table.check(&game.record)?;
+                let weight = self.table.weight(&game.record);
+                self.ready.extend(self.grouper.add(game, weight, &self.table.kind));
+            }
+        }
+        while let Some(group) = self.groups.take() {
+            self.control.stopwatch.during(Stage::Write, || self.folder.append(group))?;
+        }
+        Ok(())
+    }
+
+    fn show_progress(&mut self) {
+        let closed = self.folder.totals.bytes;
+        self.folder.totals.bytes = self.folder.bytes();
+        (self.control.progress)(&self.folder.totals);
+        self.folder.totals.bytes = closed;
+    }
+}

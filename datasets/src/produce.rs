@@ -1,0 +1,240 @@
+//! Where the games of a dataset come from: simulated, or imported.
+
+use std::path::{Path, PathBuf};
+
+use systems::{
+    rollout::{Rollout, RolloutSpec},
+    world::{WorldConfig, WorldError},
+};
+
+use crate::{
+    error::{DataError, ImportError},
+    games::{ArchivedGame, GamesFile},
+    import::{self, Numbered, ReplayRules},
+};
+
+/// A source of games that is cut into jobs. Jobs are worked on side by side, and their games
+/// taken in the order of the jobs.
+pub trait Producer: Sync {
+    /// What one thread does at a time.
+    type Job: Send;
+
+    /// The next job, or none.
+    fn next(&self, after: u64) -> Option<Self::Job>;
+
+    /// Does a job.
+    ///
+    /// # Errors
+    ///
+    /// What makes the whole run impossible; a bad input alone is [`Produced::skipped`].
+    fn work(&self, job: Self::Job) -> Result<Produced, DataError>;
+
+    /// Number of games if nothing is skipped.
+    fn games(&self) -> u64;
+}
+
+/// What a job came to.
+#[derive(Debug, Default)]
+pub struct Produced {
+    /// Its games, in order.
+    pub games: Vec<ArchivedGame>,
+    /// Inputs that are no games.
+    pub skipped: Vec<Skipped>,
+    /// Ticks played.
+    pub ticks: u64,
+}
+
+/// An input that was left out, and why.
+#[derive(Debug)]
+pub struct Skipped {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason.
+    pub reason: ImportError,
+}
+
+/// Games a job plays at most.
+const GAMES_PER_JOB: u64 = 256;
+
+/// Orders that the records of a job may come to: 8 bytes each, so at most 64 MiB.
+const ORDERS_PER_JOB: u64 = 8 << 20;
+
+/// Games played by built-in policies.
+#[derive(Debug)]
+pub struct Simulation {
+    spec: RolloutSpec,
+    per_job: u64,
+}
+
+impl Simulation {
+    /// The games of a specification. How they are cut into jobs does not change them.
+    #[must_use]
+    pub fn new(spec: RolloutSpec) -> Self {
+        let players = spec.start(spec.first_game).players() as u64;
+        let orders = players.saturating_mul(u64::from(spec.max_ticks)).max(1);
+        let per_job = (ORDERS_PER_JOB / orders).clamp(1, GAMES_PER_JOB);
+        Self { spec, per_job }
+    }
+}
+
+impl Producer for Simulation {
+    type Job = RolloutSpec;
+
+    fn next(&self, after: u64) -> Option<RolloutSpec> {
+        let done = after.checked_mul(self.per_job)?;
+        let games = self.per_job.min(self.spec.games.checked_sub(done)?);
+        let first_game = self.spec.first_game.checked_add(done)?;
+        (games > 0).then(|| RolloutSpec { first_game, games, ..self.spec.clone() })
+    }
+
+    fn work(&self, job: RolloutSpec) -> Result<Produced, DataError> {
+        let wrap = |first: u64| move |source: WorldError| DataError::Game { game: first, source };
+        let wrap = wrap(job.first_game);
+        let at_once = usize::try_from(job.games).unwrap_or(usize::MAX);
+        let config = WorldConfig { threads: 1, ..WorldConfig::default() };
+        let mut rollout = Rollout::new(job, at_once, config).map_err(wrap)?;
+        let mut games = Vec::with_capacity(at_once);
+        while !rollout.is_finished() {
+            games.extend(rollout.step().map_err(wrap)?.into_iter().map(ArchivedGame::from));
+        }
+        games.sort_unstable_by_key(|game| game.record.game);
+        Ok(Produced { games, skipped: Vec::new(), ticks: rollout.ticks() })
+    }
+
+    fn games(&self) -> u64 {
+        self.spec.games
+    }
+}
+
+/// Files read by a job: some ten thousand moves each.
+const FILES_PER_JOB: usize = 32;
+
+/// Games read from replay files.
+#[derive(Debug)]
+pub struct Replays {
+    files: Vec<PathBuf>,
+    seed: u64,
+    keeps_names: bool,
+    rules: ReplayRules,
+}
+
+impl Replays {
+    /// The games of replay files, in the order given. The place of a file in the list, with the
+    /// seed, names its episode.
+    #[must_use]
+    pub fn new(files: Vec<PathBuf>, seed: u64, keeps_names: bool) -> Self {
+        Self { files, seed, keeps_names, rules: ReplayRules::default() }
+    }
+}
+
+impl Producer for Replays {
+    type Job = std::ops::Range<usize>;
+
+    fn next(&self, after: u64) -> Option<Self::Job> {
+        let start = usize::try_from(after).ok()?.checked_mul(FILES_PER_JOB)?;
+        let end = start.saturating_add(FILES_PER_JOB).min(self.files.len());
+        (start < end).then_some(start..end)
+    }
+
+    fn work(&self, job: Self::Job) -> Result<Produced, DataError> {
+        let (mut replays, mut places) = (Vec::new(), Vec::new());
+        let mut skipped = Vec::new();
+        for (place, path) in self.files.iter().enumerate().take(job.end).skip(job.start) {
+            match import::read(path) {
+                Ok(replay) => {
+                    replays.push(Numbered { game: place as u64, replay });
+                    places.push(place);
+                }
+                Err(reason) => skipped.push((place, reason)),
+            }
+        }
+        let mut produced = Produced::default();
+        let games = import::games(replays, self.seed, &self.rules, self.keeps_names)?;
+        for (place, game) in places.into_iter().zip(games) {
+            match game {
+                Ok(game) => {
+                    produced.ticks += u64::from(game.record.outcome.ticks);
+                    produced.games.push(game);
+                }
+                Err(reason) => skipped.push((place, reason)),
+            }
+        }
+        skipped.sort_by_key(|(place, _)| *place);
+        let skipped = skipped.into_iter();
+        produced.skipped = skipped
+            .map(|(place, reason)| Skipped { path: self.files[place].clone(), reason })
+            .collect();
+        Ok(produced)
+    }
+
+    fn games(&self) -> u64 {
+        self.files.len() as u64
+    }
+}
+
+/// Games read from a dataset of games, to be written as another kind.
+#[derive(Debug)]
+pub struct Archive {
+    /// Files and row groups, in the order of the dataset.
+    jobs: Vec<(PathBuf, usize)>,
+    games: u64,
+    bounds: import::Bounds,
+    has_builds: bool,
+}
+
+impl Archive {
+    /// The games of a dataset folder, or of a single file.
+    ///
+    /// Every row is looked at once, without its moves being decoded.
+    ///
+    /// # Errors
+    ///
+    /// Folders and files that cannot be read, and columns that are not those of games.
+    pub fn open(root: &Path) -> Result<Self, DataError> {
+        let mut archive = Self {
+            jobs: Vec::new(),
+            games: 0,
+            bounds: import::Bounds::default(),
+            has_builds: false,
+        };
+        for path in GamesFile::paths(root)? {
+            for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
+                archive.jobs.push((path.clone(), row_group));
+                archive.games += games;
+            }
+            let (bounds, has_builds) = GamesFile::bounds(&path)?;
+            archive.bounds = archive.bounds.max(bounds);
+            archive.has_builds |= has_builds;
+        }
+        Ok(archive)
+    }
+
+    /// The largest board and the most players among the games.
+    pub fn bounds(&self) -> import::Bounds {
+        self.bounds
+    }
+
+    /// Whether some game's ruleset lets players build cities.
+    pub fn has_builds(&self) -> bool {
+        self.has_builds
+    }
+}
+
+impl Producer for Archive {
+    type Job = usize;
+
+    fn next(&self, after: u64) -> Option<usize> {
+        usize::try_from(after).ok().filter(|&job| job < self.jobs.len())
+    }
+
+    fn work(&self, job: usize) -> Result<Produced, DataError> {
+        let Some((path, row_group)) = self.jobs.get(job) else { return Ok(Produced::default()) };
+        let games = GamesFile::open_row_group(path, *row_group)?.collect::<Result<Vec<_>, _>>()?;
+        let ticks = games.iter().map(|game| u64::from(game.record.outcome.ticks)).sum();
+        Ok(Produced { games, skipped: Vec::new(), ticks })
+    }
+
+    fn games(&self) -> u64 {
+        self.games
+    }
+}

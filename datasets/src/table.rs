@@ -1,0 +1,290 @@
+//! The two tables a dataset can hold, and how games become row groups of them.
+
+use std::sync::{Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
+
+use crate::{
+    error::DataError,
+    expand::{AgentRows, Batch, Expander, Range16},
+    games::{self, ArchivedGame},
+    parquet_files::{EncodedRows, RowGroup, RowGroups},
+    schema,
+    stopwatch::{Stage, Stopwatch},
+};
+
+/// Bytes of moves and start positions that a row group of games holds at most, by estimate.
+const GAMES_GROUP_BYTES: u64 = 4 << 20;
+
+/// What a dataset is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// One row per game, with its moves.
+    Games,
+    /// One row per episode, agent and step, with the observation.
+    Experiences {
+        /// Form of the rows; every board must fit it.
+        format: RowFormat,
+        /// What they reward.
+        reward: Reward,
+    },
+}
+
+impl Kind {
+    /// The kind's name, as on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Games => "games",
+            Self::Experiences { .. } => "experiences",
+        }
+    }
+
+    /// The columns of its table.
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Games => schema::games(),
+            Self::Experiences { format, .. } => schema::experiences(format),
+        }
+    }
+}
+
+/// Games whose rows make up one row group.
+pub(crate) struct Group {
+    pub(crate) games: Vec<ArchivedGame>,
+    pub(crate) seats: Range16,
+}
+
+/// One agent's episode in a row group.
+#[derive(Clone, Debug)]
+pub(crate) struct EpisodeRow {
+    pub(crate) episode_id: u64,
+    pub(crate) agent_id: u8,
+    pub(crate) seed: u64,
+    pub(crate) game: u64,
+    pub(crate) policy: String,
+    pub(crate) sum_of_rewards: f64,
+    pub(crate) has_won: bool,
+    pub(crate) place: u8,
+    pub(crate) end: &'static str,
+    pub(crate) ticks: u32,
+    pub(crate) height: u8,
+    pub(crate) width: u8,
+    /// First row within the row group.
+    pub(crate) row: u64,
+    pub(crate) rows: u32,
+}
+
+/// A row group ready to be appended, and what is told of it elsewhere.
+pub(crate) struct EncodedGroup {
+    pub(crate) rows: EncodedRows,
+    pub(crate) episodes: Vec<EpisodeRow>,
+    /// The games that are complete with this row group.
+    pub(crate) games: Vec<ArchivedGame>,
+}
+
+/// Makes row groups of a kind, on any number of threads.
+pub(crate) struct Table {
+    pub(crate) kind: Kind,
+    group_bytes: usize,
+    row_groups: RowGroups,
+    expanders: Mutex<Vec<Expander>>,
+}
+
+impl Table {
+    pub(crate) fn new(kind: Kind, group_bytes: usize) -> Result<Self, DataError> {
+        let row_groups = RowGroups::new(kind.schema())?;
+        Ok(Self { kind, group_bytes, row_groups, expanders: Mutex::new(Vec::new()) })
+    }
+
+    /// How much a game adds to a row group, in the unit of [`Table::limit`]: rows, or bytes.
+    pub(crate) fn weight(&self, record: &GameRecord) -> u64 {
+        match self.kind {
+            Kind::Games => 1_000 + 2 * record.n_moves() as u64,
+            Kind::Experiences { .. } => {
+                record.players() as u64 * (u64::from(record.outcome.ticks) + 1)
+            }
+        }
+    }
+
+    /// How much a row group holds, unless a single game is more.
+    pub(crate) fn limit(&self) -> u64 {
+        match &self.kind {
+            Kind::Games => GAMES_GROUP_BYTES,
+            Kind::Experiences { format, .. } => {
+                (self.group_bytes / format.row_bytes()).max(1) as u64
+            }
+        }
+    }
+
+    /// Checks that a game fits the table.
+    pub(crate) fn check(&self, record: &GameRecord) -> Result<(), DataError> {
+        let Kind::Experiences { format, .. } = &self.kind else { return Ok(()) };
+        let (height, width) = (record.start.height, record.start.width);
+        if height > format.height || width > format.width {
+            let (rows, columns) = (format.height, format.width);
+            return Err(DataError::Canvas { height, width, rows, columns });
+        }
+        Ok(())
+    }
+
+    /// Encodes a group.
+    pub(crate) fn encode(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
+        match &self.kind {
+            Kind::Games => self.encode_games(group, time),
+            Kind::Experiences { format, reward } => {
+                self.encode_experiences(group, *format, *reward, time)
+            }
+        }
+    }
+
+    fn encode_games(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
+        time.during(Stage::Encode, || {
+            let mut rows = self.row_groups.begin()?;
+            rows.write(games::arrays(&group.games))?;
+            Ok(EncodedGroup { rows: rows.finish()?, episodes: Vec::new(), games: group.games })
+        })
+    }
+
+    fn encode_experiences(
+        &self,
+        group: Group,
+        format: RowFormat,
+        reward: Reward,
+        time: &Stopwatch,
+    ) -> Result<EncodedGroup, DataError> {
+        let free = self.expanders().pop();
+        let mut expander = match free {
+            Some(expander) => expander,
+            None => Expander::new(format, reward)?,
+        };
+        let mut rows = self.row_groups.begin()?;
+        let mut episodes = Vec::new();
+        let records: Vec<&GameRecord> = group.games.iter().map(|game| &game.record).collect();
+        let batch = Batch { games: &records, seats: group.seats };
+        let mut lap = time.start();
+        expander.expand(batch, |agent| {
+            lap.stop(Stage::Expand);
+            let first = rows.rows();
+            let result = write_agent(&mut rows, agent, format);
+            note_episode(&mut episodes, agent, records[agent.game], first);
+            lap.stop(Stage::Encode);
+            result
+        })?;
+        let rows = rows.finish()?;
+        lap.stop(Stage::Encode);
+        self.expanders().push(expander);
+        // A game that is written seat by seat is complete with its last seat.
+        let complete = usize::from(group.seats.end)
+            >= group.games.last().map_or(0, |game| game.record.players());
+        let games = if complete { group.games } else { Vec::new() };
+        Ok(EncodedGroup { rows, episodes, games })
+    }
+
+    fn expanders(&self) -> std::sync::MutexGuard<'_, Vec<Expander>> {
+        self.expanders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_agent(
+    rows: &mut RowGroup,
+    agent: &mut AgentRows,
+    format: RowFormat,
+) -> Result<(), DataError> {
+    for segment in &mut agent.segments {
+        let (arrays, wide) = segment.arrays(&agent.constants, format);
+        rows.write(arrays)?;
+        wide.give_back(segment);
+    }
+    Ok(())
+}
+
+/// Adds the agent's episode, or brings it up to date if its rows come in parts.
+fn note_episode(
+    episodes: &mut Vec<EpisodeRow>,
+    agent: &AgentRows,
+    record: &GameRecord,
+    first_row: u64,
+) {
+    let of = &agent.constants;
+    let known = |row: &EpisodeRow| (row.episode_id, row.agent_id) == (of.episode_id, of.agent_id);
+    let row = match episodes.last() {
+        Some(last) if known(last) => episodes.pop().map_or(first_row, |last| last.row),
+        _ => first_row,
+    };
+    if agent.rows == 0 {
+        return;
+    }
+    let outcome = &record.outcome;
+    let end = match () {
+        () if agent.was_truncated => "truncated",
+        () if agent.has_won => "won",
+        () if outcome.winners.is_empty() && !outcome.is_truncated => "draw",
+        () => "lost",
+    };
+    episodes.push(EpisodeRow {
+        episode_id: of.episode_id,
+        agent_id: of.agent_id,
+        seed: record.seed,
+        game: record.game,
+        policy: of.policy.to_string(),
+        sum_of_rewards: agent.sum_of_rewards,
+        has_won: agent.has_won,
+        place: u8::try_from(outcome.place(usize::from(of.agent_id))).unwrap_or(u8::MAX),
+        end,
+        ticks: outcome.ticks,
+        height: of.height,
+        width: of.width,
+        row,
+        rows: agent.rows,
+    });
+}
+
+/// Gathers games in order into groups of bounded size.
+///
+/// Where a group ends depends on the games alone, so the files do not depend on threads.
+pub(crate) struct Grouper {
+    limit: u64,
+    weight: u64,
+    games: Vec<ArchivedGame>,
+}
+
+impl Grouper {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, weight: 0, games: Vec::new() }
+    }
+
+    /// Adds a game, and returns the groups that are complete.
+    pub(crate) fn add(&mut self, game: ArchivedGame, weight: u64, kind: &Kind) -> Vec<Group> {
+        let mut groups = Vec::new();
+        if self.weight + weight > self.limit {
+            groups.extend(self.rest());
+        }
+        if weight > self.limit && matches!(kind, Kind::Experiences { .. }) {
+            groups.extend(self.split(game, weight));
+        } else {
+            self.weight += weight;
+            self.games.push(game);
+        }
+        groups
+    }
+
+    /// A game too large for one group, a few seats at a time.
+    #[expect(clippy::cast_possible_truncation, reason = "seats are below 16")]
+    fn split(&self, game: ArchivedGame, weight: u64) -> Vec<Group> {
+        let players = game.record.players();
+        let per_seat = (weight / players.max(1) as u64).max(1);
+        let at_once = (self.limit / per_seat).clamp(1, 16) as usize;
+        let seats = (0..players)
+            .step_by(at_once)
+            .map(|start| Range16 { start: start as u8, end: (start + at_once).min(players) as u8 });
+        seats.map(|seats| Group { games: vec![game.clone()], seats }).collect()
+    }
+
+    /// The group that is not full.
+    pub(crate) fn rest(&mut self) -> Option<Group> {
+        self.weight = 0;
+        let games = std::mem::take(&mut self.games);
+        (!games.is_empty()).then_some(Group { games, seats: Range16::ALL })
+    }
+}

@@ -1,0 +1,166 @@
+//! What `generate` and `import` share: output options, progress, the summary.
+
+use std::{
+    fmt,
+    io::IsTerminal,
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use datasets::{
+    folder::FolderOptions,
+    pipeline::{self, Control, Plan},
+    produce::Producer,
+    stopwatch::Stopwatch,
+};
+
+use super::{progress::Progress, summary};
+
+/// Exit code of a run that did a part: inputs were skipped, or it was stopped.
+const IN_PART: u8 = 3;
+
+/// Which table to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum KindName {
+    /// One row per episode, agent and step
+    Experiences,
+    /// One row per game, with its moves
+    Games,
+}
+
+impl KindName {
+    /// The name as on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Experiences => "experiences",
+            Self::Games => "games",
+        }
+    }
+}
+
+/// A size, written `HEIGHTxWIDTH`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Canvas {
+    /// Rows of tiles, 1 to 32.
+    pub(super) height: u16,
+    /// Columns of tiles, 1 to 32.
+    pub(super) width: u16,
+}
+
+impl fmt::Display for Canvas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.height, self.width)
+    }
+}
+
+impl FromStr for Canvas {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |side: &str| side.parse().ok().filter(|side| (1..=32).contains(side));
+        text.split_once('x')
+            .and_then(|(height, width)| Some(Self { height: side(height)?, width: side(width)? }))
+            .ok_or_else(|| "write HEIGHTxWIDTH with sides of 1 to 32, as in 20x20".to_owned())
+    }
+}
+
+/// Where a dataset goes and how its making is told.
+#[derive(clap::Args)]
+pub(super) struct Output {
+    /// Folder of the dataset, which must be new or empty
+    #[arg(long, default_value = "bivouac-data", value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Replace the dataset in the folder
+    #[arg(long)]
+    force: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print nothing but errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// Print one JSON object at the end, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    /// How the folder is written.
+    pub(super) fn folder(&self) -> FolderOptions {
+        FolderOptions { replaces: self.force, ..FolderOptions::default() }
+    }
+}
+
+/// Writes a dataset, and says how it went.
+pub(super) fn run<P: Producer>(
+    producer: &P,
+    plan: Plan,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let threads = output
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_interrupt(stop.clone())?;
+    let shows = !output.quiet && !output.json;
+    let mut progress = shows.then(|| Progress::new(producer.games()));
+    let kind = plan.kind;
+    let stopwatch = Stopwatch::default();
+    let since = Instant::now();
+    let control = Control {
+        threads,
+        stop: &stop,
+        progress: &mut |totals| {
+            if let Some(progress) = &mut progress {
+                progress.show(totals);
+            }
+        },
+        stopwatch: &stopwatch,
+    };
+    let result = pipeline::write(producer, plan, &output.out, control);
+    let seconds = since.elapsed();
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    let report = result?;
+    let told = summary::Told {
+        kind,
+        out: &output.out,
+        report: &report,
+        seconds: seconds.max(Duration::from_micros(1)).as_secs_f64(),
+        threads,
+        stopwatch: &stopwatch,
+    };
+    if output.json {
+        summary::print_json(&told)?;
+    } else if shows {
+        summary::print(&told);
+    }
+    let in_part = report.was_stopped || !report.skipped.is_empty();
+    Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
+}
+
+/// Lets Ctrl-C end the run after the work in hand; a second one ends it at once, which leaves a
+/// readable dataset too.
+fn stop_on_interrupt(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            abort();
+        }
+        if std::io::stderr().is_terminal() {
+            super::progress::say("stopping after the work in hand (Ctrl-C again to stop at once)");
+        }
+    })?;
+    Ok(())
+}
+
+#[expect(clippy::exit, reason = "the user asked twice; temporary files are all that is left")]
+fn abort() {
+    std::process::exit(130);
+}

@@ -1,0 +1,77 @@
+//! Datasets opened by the tools that people use: real pandas, Polars, `DuckDB` and pyarrow.
+//!
+//! The first run makes a virtual environment in `target/venv` and installs what
+//! `tests/python/requirements.txt` pins; later runs use it again. `BIVOUAC_PYTHON` names another
+//! Python to make it with.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Runs a command to its end and shows what it printed if it fails.
+fn run(command: &mut Command) {
+    let shown = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|error| {
+        panic!(
+            "cannot run {shown}: {error}\n\
+             These tests need Python 3.11 or later with venv (on Debian: apt-get install \
+             python3-venv); BIVOUAC_PYTHON names it if it is not python3."
+        )
+    });
+    assert!(
+        output.status.success(),
+        "{shown} failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The Python of the virtual environment, which is made if the requirements changed.
+fn python(root: &Path) -> PathBuf {
+    let venv = root.join("target/venv");
+    let python = venv.join("bin/python");
+    let requirements = root.join("tests/python/requirements.txt");
+    let wanted = fs::read_to_string(&requirements).expect("the list of requirements");
+    let stamp = venv.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return python;
+    }
+    let base = env::var_os("BIVOUAC_PYTHON").unwrap_or_else(|| "python3".into());
+    run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&venv));
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements));
+    fs::write(stamp, wanted).expect("a note of what is installed");
+    python
+}
+
+#[test]
+fn datasets_open_in_pandas_polars_duckdb_and_pyarrow() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = root.join("target/tmp/python-datasets");
+    if out.exists() {
+        fs::remove_dir_all(&out).expect("the datasets of the last run can be removed");
+    }
+    fs::create_dir_all(&out).expect("a folder for datasets");
+    let bivouac = |args: &[&str], name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bivouac"));
+        run(command.args(args).arg("--quiet").arg("--out").arg(out.join(name)));
+    };
+    let generate = ["generate", "--max-ticks", "150", "--reward", "shaped"];
+    bivouac(&[&generate[..], &["--games", "40"]].concat(), "duel");
+    let small = ["--games", "12", "--players", "4", "--size", "14x18"];
+    bivouac(&[&generate[..], &small].concat(), "four");
+    bivouac(&["generate", "--games", "40", "--kind", "games", "--max-ticks", "150"], "games");
+    let replays = root.join("tests/data/replays");
+    let replays = replays.to_str().expect("a path in Unicode");
+    bivouac(&["import", replays], "replays");
+    bivouac(&["import", replays, "--kind", "games"], "replay-games");
+    run(Command::new(python(root))
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .arg(root.join("tests/python"))
+        .env("BIVOUAC_DATASETS", &out)
+        .env("BIVOUAC_TEST_REPLAYS", replays)
+        .env("PYTHONDONTWRITEBYTECODE", "1"));
+}

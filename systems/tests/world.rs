@@ -22,11 +22,7 @@ use systems::{
     reward::Reward,
     rollout::{Maps, Rollout, RolloutSpec},
     rows::{KeptRows, RowFormat, flag},
-    rules::{
-        digest::Digest,
-        ruleset::Ruleset,
-        tick::{NoLog, Single},
-    },
+    rules::{digest::Digest, ruleset::Ruleset, tick::NoLog},
     schedule,
     start::{Start, StartError},
     world::{GameId, GameSpec, World, WorldConfig, WorldError},
@@ -395,9 +391,7 @@ fn a_game_that_outgrows_16_bits_stays_exact() {
             Order::step(4 - u16::from(home), 2 + u8::from(home), false),
         ];
         orders.iter().enumerate().for_each(|(seat, &order)| world.order(id, seat, order).unwrap());
-        let mut all = [Order::PASS; 16];
-        all[..2].copy_from_slice(&orders);
-        exact.tick(&mut Single(all), &mut NoLog);
+        exact.tick_orders(&orders, &mut NoLog);
         world.step();
         view.apply(&world.watched(id)[0].delta);
         let batches = sink.drain();
@@ -455,9 +449,7 @@ fn large_and_negative_armies_at_the_start_are_exact() {
         assert_eq!(world.position(id).unwrap().armies[1], city);
         for turn in 0..500 {
             world.step();
-            let mut all = [Order::PASS; 16];
-            all[..2].copy_from_slice(world.orders(id).unwrap());
-            exact.tick(&mut Single(all), &mut NoLog);
+            exact.tick_orders(world.orders(id).unwrap(), &mut NoLog);
             assert_eq!(world.position(id).unwrap().digest, exact.digest(), "turn {turn}");
         }
     }

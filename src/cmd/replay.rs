@@ -96,7 +96,7 @@ fn play(args: &Args) -> anyhow::Result<String> {
         None if args.player.is_some() => drawing = Some(Drawing::of(&playback, args.player)?),
         _ => {}
     }
-    let report = Report::of(&replay, &playback)?;
+    let report = Report::of(&replay, &playback);
     if args.json {
         return Ok(report.json(drawing.as_ref()));
     }

@@ -14,7 +14,7 @@ use crate::{
         plane::Plane,
         ruleset::{Rules, Ruleset},
         shape::Shape,
-        tick::{Log, Queue, tick},
+        tick::{Log, Queue, Single, tick},
     },
     start::{Start, StartError},
 };
@@ -75,6 +75,15 @@ impl OwnedGame {
     pub fn tick(&mut self, queue: &mut impl Queue, log: &mut impl Log) {
         let (mut game, shape, rules) = self.borrow();
         tick(&mut game, shape, rules, queue, log);
+    }
+
+    /// Plays one tick in which each seat has the one order listed, or none.
+    pub fn tick_orders(&mut self, orders: &[Order], log: &mut impl Log) {
+        let mut all = [Order::PASS; 16];
+        for (slot, &order) in all.iter_mut().zip(orders) {
+            *slot = order;
+        }
+        self.tick(&mut Single(all), log);
     }
 
     /// Ticks completed.

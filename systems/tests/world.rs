@@ -1,154 +1,30 @@
-//! What the world promises about games: the same bytes whatever runs them, games that come and go
-//! while it runs, live games that wait, records that play again, armies that stay exact.
+//! What the world promises about games: they come and go while it runs, live games wait, records
+//! play again, armies stay exact. That bytes are the same whatever runs them: `determinism.rs`.
 #![expect(clippy::pedantic, clippy::unwrap_used, reason = "test code: what goes wrong fails")]
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use common::{Kind, LARGEST, add_rulesets, digest_rows, map, rows};
+use common::{Kind, LARGEST, add_rulesets, map, rows};
 use systems::{
     components::{Order, State},
     dice::Dice,
-    mapgen::{MapKind, MapSpec, Size},
+    mapgen::{MapSpec, Size},
     owned::OwnedGame,
     policies::Policy,
     record::GameRecord,
     replay::ScriptMoves,
-    reset::Renewal,
     reward::Reward,
     rollout::{Maps, Rollout, RolloutSpec},
     rows::{KeptRows, RowFormat, flag},
-    rules::{
-        digest::Digest,
-        ruleset::Ruleset,
-        tick::{NoLog, Single},
-    },
-    schedule,
+    rules::{ruleset::Ruleset, tick::NoLog},
     start::{Start, StartError},
     world::{GameId, GameSpec, World, WorldConfig, WorldError},
 };
 
 fn one_thread() -> WorldConfig {
     WorldConfig { threads: 1, ..WorldConfig::default() }
-}
-
-/// Steps a lot of games of all kinds, beginning new episodes in the place of ended games, and
-/// takes in every byte that comes out.
-fn digest_of_mixed_games(config: WorldConfig, games: u64, steps: u32) -> u64 {
-    let mut world = World::new(config).unwrap();
-    let rulesets = add_rulesets(&mut world);
-    let sink = Arc::new(KeptRows::default());
-    world.collect_rows(sink.clone(), LARGEST, Reward::SHAPED);
-    let mut kinds: Vec<(GameId, Kind)> = Vec::new();
-    for game in 0..games {
-        let kind = Kind::of(5, game, 0);
-        kinds.push((world.create(&kind.spec(&rulesets)).unwrap(), kind));
-    }
-    let mut digest = Digest::new();
-    for step in 0..steps {
-        world.step();
-        for batch in sink.drain() {
-            digest_rows(&mut digest, &batch);
-        }
-        for id in world.take_ended() {
-            let (_, kind) = kinds.iter_mut().find(|(known, _)| *known == id).unwrap();
-            let next = Kind { episode: kind.episode + 1, ..kind.clone() };
-            world.reset(id, &next.spec(&rulesets)).unwrap();
-            *kind = next;
-        }
-        if step % 50 == 49 {
-            kinds.iter().for_each(|(id, _)| digest.word(world.position(*id).unwrap().digest));
-        }
-    }
-    digest.finish()
-}
-
-// Enough that the classes of many seats are cut into several chunks.
-const GAMES: u64 = 600;
-const STEPS: u32 = 180;
-
-/// The digest that every other way of running must give.
-fn reference_digest() -> u64 {
-    static DIGEST: OnceLock<u64> = OnceLock::new();
-    *DIGEST.get_or_init(|| digest_of_mixed_games(one_thread(), GAMES, STEPS))
-}
-
-#[test]
-fn two_threads_give_the_bytes_of_one() {
-    let config = WorldConfig { threads: 2, ..WorldConfig::default() };
-    assert_eq!(digest_of_mixed_games(config, GAMES, STEPS), reference_digest());
-}
-
-#[test]
-fn sixteen_threads_give_the_bytes_of_one() {
-    let config = WorldConfig { threads: 16, ..WorldConfig::default() };
-    assert_eq!(digest_of_mixed_games(config, GAMES, STEPS), reference_digest());
-}
-
-#[test]
-fn phase_by_phase_gives_the_bytes_of_the_fused_traversal() {
-    let order = schedule::Order::PhaseByPhase;
-    let config = WorldConfig { threads: 2, order, ..WorldConfig::default() };
-    assert_eq!(digest_of_mixed_games(config, GAMES, STEPS), reference_digest());
-}
-
-#[test]
-fn portable_instructions_give_the_bytes_of_the_widest() {
-    let config = WorldConfig { isa: systems::isa::Isa::Portable, ..one_thread() };
-    assert_eq!(digest_of_mixed_games(config, GAMES, STEPS), reference_digest());
-}
-
-#[test]
-fn renewed_games_give_the_same_bytes_on_any_number_of_threads() {
-    let pool = |seed| {
-        let spec = MapSpec {
-            kind: MapKind::Competition,
-            size: Size::Fixed { width: 18, height: 18 },
-            teams: vec![0, 1],
-            mountains: None,
-            cities: None,
-        };
-        spec.generate(seed)
-    };
-    let starts: Arc<[Start]> = (0..20).map(pool).collect();
-    let run = |threads| {
-        let mut world = World::new(WorldConfig { threads, ..WorldConfig::default() }).unwrap();
-        let rules = world.add_ruleset(&Ruleset::named("competition").unwrap()).unwrap();
-        let sink = Arc::new(KeptRows::default());
-        let format = RowFormat { height: 18, width: 18, has_builds: true, has_owners: false };
-        world.collect_rows(sink.clone(), format, Reward::POTENTIAL);
-        world.renew(Renewal::Pool { starts: starts.clone(), seed: 3 });
-        let policies = [Policy::Random, Policy::Random];
-        for game in 0..1300 {
-            let spec = GameSpec {
-                seed: 3,
-                game,
-                policies: &policies,
-                max_ticks: 30 + game as u32 % 90,
-                ..GameSpec::new(&starts[0], rules)
-            };
-            world.create(&spec).unwrap();
-        }
-        let mut digest = Digest::new();
-        let mut first_rows = 0;
-        for _ in 0..120 {
-            world.step();
-            for batch in sink.drain() {
-                digest_rows(&mut digest, &batch);
-                first_rows +=
-                    batch.flags[..batch.len].iter().filter(|&f| f & flag::FIRST != 0).count();
-            }
-        }
-        assert!(world.take_ended().is_empty(), "renewed games do not wait");
-        assert!(first_rows > 4000, "episodes follow each other: {first_rows}");
-        digest.finish()
-    };
-    let one = run(1);
-    assert_eq!((one, one), (run(2), run(16)));
 }
 
 /// A game beside its equal in a world of its own.
@@ -395,9 +271,7 @@ fn a_game_that_outgrows_16_bits_stays_exact() {
             Order::step(4 - u16::from(home), 2 + u8::from(home), false),
         ];
         orders.iter().enumerate().for_each(|(seat, &order)| world.order(id, seat, order).unwrap());
-        let mut all = [Order::PASS; 16];
-        all[..2].copy_from_slice(&orders);
-        exact.tick(&mut Single(all), &mut NoLog);
+        exact.tick_orders(&orders, &mut NoLog);
         world.step();
         view.apply(&world.watched(id)[0].delta);
         let batches = sink.drain();
@@ -455,9 +329,7 @@ fn large_and_negative_armies_at_the_start_are_exact() {
         assert_eq!(world.position(id).unwrap().armies[1], city);
         for turn in 0..500 {
             world.step();
-            let mut all = [Order::PASS; 16];
-            all[..2].copy_from_slice(world.orders(id).unwrap());
-            exact.tick(&mut Single(all), &mut NoLog);
+            exact.tick_orders(world.orders(id).unwrap(), &mut NoLog);
             assert_eq!(world.position(id).unwrap().digest, exact.digest(), "turn {turn}");
         }
     }

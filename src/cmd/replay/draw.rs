@@ -3,6 +3,8 @@
 //! A cell is a mark, the army right aligned, and without colours a letter for the owner before
 //! them: `A@12` is the general of player 0 with 12, `+40` a neutral city, `#` a mountain.
 
+use std::fmt::{self, Write};
+
 use serde_json::{Value, json};
 use systems::delta::{Face, SeenTile};
 
@@ -81,11 +83,11 @@ impl Drawing {
         let extra = if style == Style::Plain { 2 } else { 0 };
         text += "   ";
         for column in 0..self.width {
-            text += &format!("{column:>width$}", width = cell + extra);
+            put(&mut text, format_args!("{column:>width$}", width = cell + extra));
         }
         for (row, tiles) in self.tiles.chunks(self.width).enumerate() {
-            text += &format!("\n{row:>2} ");
-            for tile in tiles {
+            put(&mut text, format_args!("\n{row:>2} "));
+            for &tile in tiles {
                 text += &styled(tile, cell, style);
             }
         }
@@ -133,6 +135,11 @@ impl Drawing {
     }
 }
 
+/// Appends to a text, which never fails.
+pub(super) fn put(text: &mut String, piece: fmt::Arguments<'_>) {
+    text.write_fmt(piece).expect("a String takes whatever is written to it");
+}
+
 /// The board without fog, in the form of a view.
 fn whole(playback: &Playback) -> Vec<SeenTile> {
     let position = playback.position();
@@ -155,8 +162,8 @@ fn letter(owner: u8) -> char {
 }
 
 /// A mark and the army, `cell` characters, right aligned.
-fn content(tile: &SeenTile, cell: usize) -> String {
-    let SeenTile { face, owner, army } = *tile;
+fn content(tile: SeenTile, cell: usize) -> String {
+    let SeenTile { face, owner, army } = tile;
     let text = match face {
         Face::Mountain => "#".to_owned(),
         Face::FogStructure => "?".to_owned(),
@@ -169,7 +176,7 @@ fn content(tile: &SeenTile, cell: usize) -> String {
     format!("{text:>cell$}")
 }
 
-fn styled(tile: &SeenTile, cell: usize, style: Style) -> String {
+fn styled(tile: SeenTile, cell: usize, style: Style) -> String {
     let content = content(tile, cell);
     match (style, tile.face) {
         (Style::Plain, _) => {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use systems::world::Position;
 
 use super::{
-    draw::Drawing,
+    draw::{Drawing, put},
     playback::{Event, Playback},
 };
 
@@ -27,10 +27,10 @@ pub(super) struct Report {
 
 impl Report {
     /// The report of a game that was played to its end.
-    pub(super) fn of(replay: &Replay, playback: &Playback) -> anyhow::Result<Self> {
+    pub(super) fn of(replay: &Replay, playback: &Playback) -> Self {
         let name =
             |seat: usize| replay.names.get(seat).map_or_else(String::new, |name| printable(name));
-        Ok(Self {
+        Self {
             names: (0..playback.players()).map(name).collect(),
             version: replay.version,
             ruleset: playback.ruleset.name.clone(),
@@ -42,7 +42,7 @@ impl Report {
             winners: playback.winners(),
             captures: playback.captures(),
             end: playback.position().clone(),
-        })
+        }
     }
 
     /// The report as a person reads it.
@@ -70,7 +70,7 @@ impl Report {
             text += "\n tick\n";
         }
         for (tick, event) in &self.events {
-            text += &format!("{tick:>5}  {}\n", self.told(event));
+            put(&mut text, format_args!("{tick:>5}  {}\n", self.told(event)));
         }
         text += "\nplace  player  land    army  captures  name\n";
         for (place, &seat) in (1..).zip(&end.ranking) {

@@ -14,7 +14,7 @@ use crate::{
         plane::Plane,
         ruleset::{Rules, Ruleset},
         shape::Shape,
-        tick::{Log, Queue, Single, tick},
+        tick::{Given, Log, Queue, tick},
     },
     start::{Start, StartError},
 };
@@ -83,7 +83,8 @@ impl OwnedGame {
         for (slot, &order) in all.iter_mut().zip(orders) {
             *slot = order;
         }
-        self.tick(&mut Single(all), log);
+        self.orders.0 = all;
+        self.tick(&mut Given::new(), log);
     }
 
     /// Ticks completed.

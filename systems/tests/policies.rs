@@ -233,7 +233,11 @@ impl Hand {
                 army: [0; 4],
             },
             ledger: Ledger::BLANK,
-            terrain: Terrain { passable: shape.board, sites: Plane::EMPTY },
+            terrain: Terrain {
+                passable: shape.board,
+                cities: Plane::EMPTY,
+                generals: Plane::EMPTY,
+            },
             territory: Territory([Plane::EMPTY; 4]),
             armies: Armies::default(),
             vision: Vision([Plane::EMPTY; 4]),
@@ -244,17 +248,23 @@ impl Hand {
             hand.redraw(dice, tile);
         }
         for seat in 0..4 {
-            let land = hand.territory.0[seat].without(hand.terrain.sites);
+            let land = hand.territory.0[seat].without(hand.terrain.structures());
             if land.count() > 0 {
                 let general = land.nth(dice.below(land.count()));
                 hand.standing.generals[seat] = general;
-                hand.terrain.sites.insert(general);
+                hand.terrain.generals.insert(general);
             }
             hand.standing.land[seat] = hand.territory.0[seat].count() as u16;
             hand.standing.army[seat] = 100 + dice.below(100);
         }
         for seat in 0..4 {
-            hand.vision.0[seat] = view::vision(seat, &hand.setup, &hand.territory, &hand.shape);
+            hand.vision.0[seat] = view::vision(
+                seat,
+                &hand.setup,
+                &hand.territory,
+                &hand.shape,
+                systems::isa::Isa::detect(),
+            );
         }
         hand
     }
@@ -268,7 +278,7 @@ impl Hand {
         let corner = usize::from(tile / width * 2 / height * 2 + tile % width * 2 / width);
         let kind = dice.below(10);
         self.terrain.passable.assign(tile, kind > 1);
-        self.terrain.sites.assign(tile, kind == 2);
+        self.terrain.cities.assign(tile, kind == 2);
         self.armies
             .set(tile, if kind > 1 { dice.below(40) as i32 * dice.below(2) as i32 } else { 0 });
         if kind > 4 {
@@ -343,7 +353,8 @@ fn choices_do_not_depend_on_hidden_tiles() {
             })
         };
         let before = choices(&mut hand);
-        let hidden = hand.shape.board.without(hand.vision.0[seat]).without(hand.terrain.sites);
+        let hidden =
+            hand.shape.board.without(hand.vision.0[seat]).without(hand.terrain.structures());
         let mountains = hand.shape.board.without(hand.terrain.passable);
         for tile in hidden.without(mountains).tiles() {
             // A general in fog looks like any tile; mountains and cities look like each other.
@@ -363,7 +374,7 @@ fn choices_do_not_depend_on_hidden_tiles() {
         for tile in (hidden & mountains).tiles() {
             if dice.below(2) == 0 {
                 hand.terrain.passable.insert(tile);
-                hand.terrain.sites.insert(tile);
+                hand.terrain.cities.insert(tile);
                 hand.armies.set(tile, dice.below(50) as i32);
             }
         }
@@ -373,8 +384,8 @@ fn choices_do_not_depend_on_hidden_tiles() {
             if old != NO_TILE && !hand.vision.0[seat].has(old) && free.count() > 0 {
                 let new = free.nth(dice.below(free.count()));
                 if !hand.standing.generals.contains(&new) {
-                    hand.terrain.sites.remove(old);
-                    hand.terrain.sites.insert(new);
+                    hand.terrain.generals.remove(old);
+                    hand.terrain.generals.insert(new);
                     hand.standing.generals[other] = new;
                 }
             }

@@ -1,0 +1,95 @@
+//! Steps of a world and maps, as Criterion measures them. `bivouac bench` gives the headline
+//! figures; these keep baselines to compare a change against (`cargo bench -- --save-baseline`).
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use systems::{
+    isa::Isa,
+    mapgen::{MapKind, MapSpec, Size},
+    policies::Policy,
+    reset::Renewal,
+    reward::Reward,
+    rows::{RecycledRows, RowFormat},
+    rules::ruleset::Ruleset,
+    schedule::Order,
+    start::Start,
+    world::{GameSpec, World, WorldConfig},
+};
+
+/// A warm world of 20×20 games of two random players that writes every row, and its rows.
+fn world(games: usize, config: WorldConfig) -> (World, Arc<RecycledRows>) {
+    let mut spec = MapSpec::free_for_all(MapKind::Generals, 2);
+    spec.size = Size::Fixed { width: 20, height: 20 };
+    let starts: Arc<[Start]> = (0..256).map(|seed| spec.generate(seed)).collect();
+    let mut world = World::new(config).expect("a world without threads starts");
+    let ruleset = Ruleset::named("generals").expect("it is built in");
+    let rules = world.add_ruleset(&ruleset).expect("the first ruleset fits");
+    let rows = Arc::new(RecycledRows::default());
+    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
+    world.collect_rows(rows.clone(), format, Reward::SPARSE);
+    world.renew(Renewal::Pool { starts: starts.clone(), seed: 1 });
+    for game in 0..games {
+        let start = &starts[game % starts.len()];
+        let policies = &[Policy::Random; 2];
+        let spec = GameSpec {
+            seed: 1,
+            game: game as u64,
+            max_ticks: 1000,
+            policies,
+            ..GameSpec::new(start, rules)
+        };
+        world.create(&spec).expect("generated maps can be played");
+    }
+    (0..150).for_each(|_| world.step());
+    (world, rows)
+}
+
+fn steps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("step");
+    group.sample_size(20).measurement_time(Duration::from_secs(3));
+    for games in [64, 4096] {
+        for (name, order, isa) in [
+            ("fused", Order::Fused, Isa::detect()),
+            ("phase_by_phase", Order::PhaseByPhase, Isa::detect()),
+            ("fused_portable", Order::Fused, Isa::Portable),
+        ] {
+            let (mut world, rows) = world(games, WorldConfig { threads: 1, order, isa });
+            group.throughput(Throughput::Elements(games as u64));
+            group.bench_function(BenchmarkId::new(name, games), |bencher| {
+                let before = rows.rows();
+                let mut n = 0;
+                bencher.iter(|| {
+                    world.step();
+                    n += 1;
+                });
+                assert!(
+                    rows.rows() - before >= n * games as u64,
+                    "every live game writes its rows"
+                );
+            });
+        }
+    }
+    group.finish();
+}
+
+fn maps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("map");
+    for kind in [MapKind::Generals, MapKind::GeneralsBots, MapKind::Competition] {
+        let mut spec = MapSpec::free_for_all(kind, 2);
+        spec.size = Size::Fixed { width: 20, height: 20 };
+        let mut seed = 0;
+        group.bench_function(kind.name(), |bencher| {
+            bencher.iter(|| {
+                seed += 1;
+                let start = spec.generate(black_box(seed));
+                assert_eq!(start.tiles(), 400);
+                start
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, maps);
+criterion_main!(benches);

@@ -41,9 +41,8 @@ pub fn draw(key: u64, turn: u32, seat: usize) -> u64 {
 /// A number below `n` from 32 random bits (multiply-high; the bias is below n / 2^32).
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the product's high half is below n")]
 pub fn below(bits: u64, n: u32) -> u32 {
-    ((bits >> 32) * u64::from(n) >> 32) as u32
+    (((bits >> 32) * u64::from(n)) >> 32) as u32
 }
 
 /// A stream of random numbers: draw `i` is [`mix`] of a key and `i`.

@@ -67,7 +67,8 @@ fn write_row<const K: usize, const P: usize, A: Cell>(
     let mut worth = 0.0;
     if !context.outbox.is_sparse {
         worth = reward.worth(&view);
-        if !first && !(reward.end_replaces && end & flag::TERMINATED != 0) {
+        let is_replaced = reward.end_replaces && end & flag::TERMINATED != 0;
+        if !first && !is_replaced {
             earned += worth - game.ledger.worth[seat] + reward.presence(&view);
         }
     }

@@ -931,11 +931,7 @@ fn widened<const K: usize, const P: usize, A: Cell>(
     )
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "a seat is below 16"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
 fn position_of<const K: usize, const P: usize, A: Cell>(
     game: &Game<'_, K, P, A>,
     shape: &Shape<K>,

@@ -97,7 +97,11 @@ impl GamesFile {
     /// As [`GamesFile::open`].
     pub fn row_groups(path: &Path) -> Result<Vec<u64>, DataError> {
         let builder = builder(path)?;
-        let rows = builder.metadata().row_groups().iter().map(|group| group.num_rows());
+        let rows = builder
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(parquet::file::metadata::RowGroupMetaData::num_rows);
         Ok(rows.map(|rows| u64::try_from(rows).unwrap_or(0)).collect())
     }
 

@@ -1,4 +1,5 @@
 //! The machine's memory bandwidth, so that the engine's figures can be judged.
+#![expect(clippy::cast_precision_loss, reason = "rates are printed with a few digits")]
 
 use std::time::Instant;
 

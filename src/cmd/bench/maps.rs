@@ -1,4 +1,5 @@
 //! Maps per second.
+#![expect(clippy::cast_precision_loss, reason = "rates are printed with a few digits")]
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
 //! One measurement: a world of games, stepped for a while.
+#![expect(clippy::cast_precision_loss, reason = "rates are printed with a few digits")]
 
 use std::{sync::Arc, time::Instant};
 

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]
     games: Vec<usize>,
-    /// Board size, HEIGHTxWIDTH
+    /// Board size, `HEIGHTxWIDTH`
     #[arg(long, default_value = "20x20")]
     size: String,
     /// Players in each game, 2 to 16

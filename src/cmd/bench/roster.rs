@@ -38,14 +38,14 @@ impl Roster {
 }
 
 fn ruleset(name: &str) -> anyhow::Result<Ruleset> {
-    if !std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+    if std::path::Path::new(name).extension().is_none_or(|extension| extension != "toml") {
         return Ok(Ruleset::named(name)?);
     }
     let text = std::fs::read_to_string(name).with_context(|| format!("--ruleset {name}"))?;
     Ruleset::from_toml(&text).with_context(|| format!("--ruleset {name}"))
 }
 
-/// Reads HEIGHTxWIDTH.
+/// Reads `HEIGHTxWIDTH`.
 fn size(text: &str) -> anyhow::Result<(u16, u16)> {
     let numbers = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
     numbers.with_context(|| format!("--size {text}: give HEIGHTxWIDTH, as 20x20"))

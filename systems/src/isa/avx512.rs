@@ -109,12 +109,7 @@ pub(super) fn steps<const K: usize>(
 /// word the choice falls into, without a branch.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq,bmi1,bmi2,popcnt")]
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "counts are at most 2048"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "counts are at most 2048")]
 pub(super) fn pick<const K: usize>(steps: &[Plane<K>; 4], bits: u64) -> Option<Pick> {
     let bytes = |plane: &Plane<K>| _mm512_cvtepi64_epi8(_mm512_popcnt_epi64(load(plane).0[0]));
     let low = _mm_unpacklo_epi64(bytes(&steps[0]), bytes(&steps[1]));
@@ -168,7 +163,7 @@ pub(super) fn write_view<const K: usize>(
                 _mm512_storeu_si512(
                     out.as_mut_ptr().add(i * words + 8 * half).cast(),
                     plane.0[half],
-                )
+                );
             };
         }
     };

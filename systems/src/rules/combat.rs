@@ -19,26 +19,26 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
     #[inline(always)]
     #[expect(clippy::cast_sign_loss, reason = "totals wrap like the armies they add up")]
     pub fn march(&mut self, m: &Move, rules: &Rules) -> Option<Capture> {
-        let (seat, army) = (m.seat(), self.armies.get(m.from()));
+        let (mover, army) = (m.seat(), self.armies.get(m.from()));
         if army < 2 {
             self.take_over(m, army);
             return None;
         }
-        let keep = m.keeps(army, rules);
-        let sent = army - keep;
+        let stays = m.keeps(army, rules);
+        let sent = army - stays;
         let guard = self.armies.get(m.to());
-        self.armies.set(m.from(), keep);
-        if self.territory.0[seat].has(m.to()) {
+        self.armies.set(m.from(), stays);
+        if self.territory.0[mover].has(m.to()) {
             self.armies.set(m.to(), guard + sent);
             return None;
         }
         let owner = self.owner(m.to());
-        if self.setup.has_teams && owner.is_some_and(|o| self.are_allies(seat, o)) {
+        if self.setup.has_teams && owner.is_some_and(|o| self.are_allies(mover, o)) {
             self.reinforce_ally(m, sent);
             return None;
         }
         let lost = sent.min(guard) as u32;
-        self.standing.army[seat] = self.standing.army[seat].wrapping_sub(lost);
+        self.standing.army[mover] = self.standing.army[mover].wrapping_sub(lost);
         match owner {
             Some(o) => self.standing.army[o] = self.standing.army[o].wrapping_sub(lost),
             None => self.standing.neutral = self.standing.neutral.wrapping_sub(lost),
@@ -48,9 +48,9 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
             return None;
         }
         self.armies.set(m.to(), sent - guard);
-        self.recolour(m.to(), owner, seat);
+        self.recolour(m.to(), owner, mover);
         let victim = owner?;
-        (self.standing.generals[victim] == m.to()).then_some(Capture { captor: seat, victim })
+        (self.standing.generals[victim] == m.to()).then_some(Capture { captor: mover, victim })
     }
 
     /// Gives a tile to another seat; armies and totals of armies stay.

@@ -54,7 +54,7 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         };
         let general = self.standing.generals.contains(&m.to());
         let army = !(self.armies.get(m.from()) as u32);
-        let seat = if self.standing.turn % 2 == 0 { m.seat() } else { 15 - m.seat() };
+        let seat = if self.standing.turn.is_multiple_of(2) { m.seat() } else { 15 - m.seat() };
         u64::from(!defends) << 60 | u64::from(general) << 59 | u64::from(army) << 8 | seat as u64
     }
 }

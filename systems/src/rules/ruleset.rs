@@ -345,6 +345,7 @@ impl Interval {
 
 /// The numbers of a [`Ruleset`] in the form that a tick reads them.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the ruleset file")]
 pub struct Rules {
     /// Growth of generals and cities.
     pub structures: Interval,

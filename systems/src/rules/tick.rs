@@ -129,7 +129,7 @@ pub fn tick<const K: usize, const P: usize, A: Cell, L: Log>(
     }
     // The idle rule judges by the scoreboard of the previous tick, which is the present one.
     let may_end = game.standing.idle >= rules.idle_ticks || game.standing.turn > rules.last_turn;
-    let scoreboard = may_end.then(|| (game.standing.land, game.standing.army));
+    let scoreboard = may_end.then_some((game.standing.land, game.standing.army));
     if game.standing.departing || queue.has_departure(game.standing.turn) {
         game.depart(rules, queue, log);
     }

@@ -14,7 +14,7 @@ fn random_start(dice: &mut Dice, seats: usize, duel: bool) -> Start {
     };
     let (width, height) = (w as usize, h as usize);
     let mut tiles: Vec<usize> = (0..width * height).collect();
-    while tiles.len() < 3 * seats {
+    if tiles.len() < 3 * seats {
         return random_start(dice, seats, duel);
     }
     let mut take = |dice: &mut Dice| tiles.swap_remove(dice.below(tiles.len() as u32) as usize);

@@ -360,8 +360,8 @@ mod tests {
     fn columns_of_experiences_never_change_within_a_version() {
         let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
         let expected = "episode_id: UInt64\nagent_id: UInt8\nstep: UInt32\n\
-            army: FixedSizeBinary(800)\nplanes: FixedSizeBinary(504)\n\
-            action_mask: FixedSizeBinary(224)\narmy_exact: Binary?\naction: Int32\n\
+            army: FixedSizeBinary(800)\nplanes: FixedSizeBinary(576)\n\
+            action_mask: FixedSizeBinary(256)\narmy_exact: Binary?\naction: Int32\n\
             reward: Float32\nterminated: Boolean\ntruncated: Boolean\nis_first: Boolean\n\
             is_last: Boolean\npolicy: Dictionary(Int32, Utf8)\naction_logp: Float32?\n\
             value: Float32?\npolicy_version: UInt64?\nland: UInt32\narmy_total: UInt32\n\
@@ -372,10 +372,10 @@ mod tests {
         let owner = schema.field_with_name(column::OWNER).unwrap();
         assert_eq!(*owner.data_type(), DataType::FixedSizeBinary(400));
         let mask = schema.field_with_name(column::ACTION_MASK).unwrap();
-        assert_eq!(*mask.data_type(), DataType::FixedSizeBinary(5 * 56));
+        assert_eq!(*mask.data_type(), DataType::FixedSizeBinary(5 * 64));
         assert_eq!(mask.metadata()["channels"], "up,down,left,right,build");
         assert_eq!(mask.metadata()["shape"], "[5,20,20]");
-        assert_eq!(mask.metadata()["packed_shape"], "[5,56]");
+        assert_eq!(mask.metadata()["packed_shape"], "[5,64]");
     }
 
     #[test]

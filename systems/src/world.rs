@@ -458,6 +458,9 @@ impl World {
         self.class(id)?;
         self.ecs.despawn(id.0);
         self.games -= 1;
+        let mut ended = self.ecs.resource_mut::<Ended>();
+        let ended = ended.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ended.retain(|&bits| bits != id.0.to_bits());
         Ok(())
     }
 
@@ -558,6 +561,10 @@ impl World {
 
     /// Decides how many threads share the coming work, and where it must be sent for that.
     fn prepare(&mut self) -> Option<Arc<rayon::ThreadPool>> {
+        // A game may have been listed more than once, and advances once.
+        let mut due = self.ecs.resource_mut::<Due>();
+        due.0.sort_unstable();
+        due.0.dedup();
         let parallel = self.pool.is_some() && self.games >= PARALLEL_FROM;
         self.ecs.resource_mut::<Runner>().parallel = parallel;
         let outside = rayon::current_thread_index().is_none();
@@ -579,7 +586,7 @@ impl World {
         }
     }
 
-    /// The games that ended since the last call, in the order of their ids.
+    /// The games that ended since the last call, in an order that does not depend on threads.
     pub fn take_ended(&mut self) -> Vec<GameId> {
         let mut ended = self.ecs.resource_mut::<Ended>();
         let ended =
@@ -700,10 +707,7 @@ impl World {
     /// [`WorldError::Unknown`] if it does not exist.
     pub fn make_due(&mut self, id: GameId) -> Result<(), WorldError> {
         self.class(id)?;
-        let mut due = self.ecs.resource_mut::<Due>();
-        if !due.0.contains(&id.0) {
-            due.0.push(id.0);
-        }
+        self.ecs.resource_mut::<Due>().0.push(id.0);
         Ok(())
     }
 

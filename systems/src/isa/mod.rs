@@ -1,11 +1,11 @@
 //! Running a loop with the widest instructions the machine has.
 //!
 //! The loops over planes are plain Rust. Compiled for a portable target they use 128-bit
-//! registers; inside [`Isa::run`] the same source is compiled once more for AVX-512, so that a
+//! registers; inside `Isa::run` the same source is compiled once more for AVX-512, so that a
 //! plane is one register, and the choice is made at run time. Results are equal (tested).
 //!
 //! A few inner loops do not survive the compiler's own vectorisation (it takes planes apart into
-//! words to shift them); [`kernels`](Isa) gives those in intrinsics, each beside the plain loop
+//! words to shift them); those are written in intrinsics, each beside the plain loop
 //! that it must equal.
 #![expect(unsafe_code, reason = "calling code compiled for instructions that were detected")]
 
@@ -22,10 +22,11 @@ pub enum Isa {
     Portable,
     /// AVX-512 with the byte, population count and funnel shift extensions (Zen 4, Ice Lake).
     #[cfg(target_arch = "x86_64")]
+    #[non_exhaustive]
     Avx512,
 }
 
-/// A march chosen by [`Isa::pick`].
+/// A march chosen by `Isa::pick`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pick {
     pub(crate) from: u16,
@@ -52,7 +53,7 @@ pub(crate) struct Layers<'a, const K: usize> {
     pub(crate) sources: &'a Plane<K>,
 }
 
-/// A loop that [`Isa::run`] compiles for each instruction set. `run` must be `#[inline(always)]`.
+/// A loop that `Isa::run` compiles for each instruction set. `run` must be `#[inline(always)]`.
 pub(crate) trait Work {
     /// Does the work. `isa` is what it is compiled for, a constant once inlined.
     fn run(self, isa: Isa);

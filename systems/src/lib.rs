@@ -5,6 +5,7 @@
 //! the systems call. Nothing here knows files, sockets, clocks or column names.
 
 pub mod act;
+mod bundle;
 pub mod columns;
 pub mod components;
 pub mod delta;

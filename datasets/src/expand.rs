@@ -216,7 +216,7 @@ impl Gather {
 impl RowSink for Gather {
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
         let free = self.lock().spare_batches.pop();
-        free.filter(|batch| batch.format == format && batch.capacity() >= rows)
+        free.filter(|batch| batch.format == format && batch.capacity >= rows)
             .unwrap_or_else(|| RowBatch::new(format, rows))
     }
 

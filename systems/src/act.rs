@@ -2,6 +2,7 @@
 
 use crate::{
     components::Cell,
+    isa::Isa,
     policies::{self, Policy},
     rules::view::View,
     visit::Visit,
@@ -9,7 +10,7 @@ use crate::{
 
 /// Lets the policies of the game's living seats choose.
 #[inline(always)]
-pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
+pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>, isa: Isa) {
     let standing = &visit.game.standing;
     if standing.has_ended() || standing.is_first {
         return;
@@ -19,7 +20,7 @@ pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K,
         if policy == Policy::External || !visit.game.standing.is_alive(seat) {
             continue;
         }
-        let view = View::by(&visit.game, visit.shape, seat, visit.isa);
+        let view = View::by(&visit.game, visit.shape, seat, isa);
         let bits = crate::dice::draw(visit.game.setup.key, view.turn(), seat);
         let mut notes = visit.game.ledger.notes[seat];
         let order = policies::choose(policy, &view, visit.rules, bits, &mut notes);

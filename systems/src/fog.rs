@@ -1,14 +1,13 @@
 //! The fog phase: what every seat sees.
 
-use crate::{components::Cell, rules::view, visit::Visit};
+use crate::{components::Cell, isa::Isa, rules::view, visit::Visit};
 
 /// Recomputes the views of all seats.
 #[inline(always)]
-pub fn fog<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
+pub fn fog<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>, isa: Isa) {
     let game = &mut visit.game;
     for seat in 0..usize::from(game.setup.players) {
-        game.vision.0[seat] =
-            view::vision(seat, game.setup, game.territory, visit.shape, visit.isa);
+        game.vision.0[seat] = view::vision(seat, game.setup, game.territory, visit.shape, isa);
     }
     if game.standing.fallen > 0 {
         remember_seen(visit);

@@ -22,6 +22,7 @@ pub mod replay;
 pub mod reset;
 pub mod reward;
 pub mod rollout;
+mod row_writer;
 pub mod rows;
 pub mod rules;
 pub mod schedule;

@@ -120,7 +120,7 @@ impl Reward {
         clippy::cast_precision_loss,
         reason = "totals are far below 2^24 except in endless games"
     )]
-    pub fn worth<const K: usize, const P: usize, A: Cell>(&self, view: &View<'_, K, P, A>) -> f32 {
+    pub fn worth<const K: usize, const P: usize, A: Cell>(&self, view: View<'_, K, P, A>) -> f32 {
         let Sides { land, army, opponent_land, opponent_army } = sides(view);
         let cities = (view.own() & view.cities()).count();
         let enemy_cities = (view.enemies() & view.cities()).count();
@@ -143,7 +143,7 @@ impl Reward {
     )]
     pub fn presence<const K: usize, const P: usize, A: Cell>(
         &self,
-        view: &View<'_, K, P, A>,
+        view: View<'_, K, P, A>,
     ) -> f32 {
         let Sides { army, opponent_army, .. } = sides(view);
         let sum = (army + opponent_army).max(1) as f32;
@@ -166,7 +166,7 @@ pub struct Sides {
 
 /// The scoreboard as the view's seat reads it.
 #[inline(always)]
-pub fn sides<const K: usize, const P: usize, A: Cell>(view: &View<'_, K, P, A>) -> Sides {
+pub fn sides<const K: usize, const P: usize, A: Cell>(view: View<'_, K, P, A>) -> Sides {
     let (seat, land, army) = (view.seat(), view.land(), view.army_totals());
     let mut sides =
         Sides { land: u32::from(land[seat]), army: army[seat], opponent_land: 0, opponent_army: 0 };

@@ -65,6 +65,14 @@ pub mod flag {
     pub const LARGE_ARMY: u8 = 16;
 }
 
+/// Rows of a batch at most: with two players, games are shared out by the 128.
+pub const BATCH_ROWS: usize = 256;
+
+/// One value for each row of a batch.
+///
+/// Of a fixed length, so that one look at the row's number suffices for all columns.
+pub type Column<T> = Box<[T; BATCH_ROWS]>;
+
 /// A buffer whose first element begins a cache line.
 #[derive(Debug)]
 pub struct Aligned<T> {
@@ -114,6 +122,8 @@ pub struct RowBatch {
     pub format: RowFormat,
     /// Rows written.
     pub len: usize,
+    /// Rows it has room for.
+    pub capacity: usize,
     /// Units on each seen tile, `[len, height, width]`, saturating at 65535.
     pub army: Aligned<u16>,
     /// Bit planes, `[len, 9, words]`, see [`PLANES`].
@@ -125,35 +135,36 @@ pub struct RowBatch {
     /// Armies of the rows flagged [`flag::LARGE_ARMY`]: row and `[height, width]` units.
     pub large_army: Vec<(u32, Vec<i32>)>,
     /// Key of the episode (see [`crate::dice::episode_key`]).
-    pub episode: Vec<u64>,
+    pub episode: Column<u64>,
     /// Index of the game.
-    pub game: Vec<u64>,
+    pub game: Column<u64>,
     /// Seat.
-    pub agent: Vec<u8>,
+    pub agent: Column<u8>,
     /// Tick of the view.
-    pub step: Vec<u32>,
+    pub step: Column<u32>,
     /// Action that led here, -1 in the first row.
-    pub action: Vec<i32>,
+    pub action: Column<i32>,
     /// Reward for that action.
-    pub reward: Vec<f32>,
+    pub reward: Column<f32>,
     /// See [`flag`].
-    pub flags: Vec<u8>,
+    pub flags: Column<u8>,
     /// True size of the board.
-    pub size: Vec<[u8; 2]>,
+    pub size: Column<[u8; 2]>,
     /// Tiles of the agent.
-    pub land: Vec<u32>,
+    pub land: Column<u32>,
     /// Units of the agent.
-    pub army_total: Vec<u32>,
+    pub army_total: Column<u32>,
     /// Tiles of all opponents.
-    pub opponent_land: Vec<u32>,
+    pub opponent_land: Column<u32>,
     /// Units of all opponents.
-    pub opponent_army: Vec<u32>,
+    pub opponent_army: Column<u32>,
 }
 
 impl RowBatch {
-    /// Room for `rows` rows.
+    /// Room for `rows` rows, at most [`BATCH_ROWS`].
     #[must_use]
     pub fn new(format: RowFormat, rows: usize) -> Self {
+        let rows = rows.min(BATCH_ROWS);
         // A plane is written as whole words of its class, up to 16, of which the next plane
         // overwrites those beyond the format; the last one needs room for them.
         let slack = 16;
@@ -161,29 +172,25 @@ impl RowBatch {
         Self {
             format,
             len: 0,
+            capacity: rows,
             army: Aligned::zeroed(rows * format.tiles()),
             planes: Aligned::zeroed(rows * PLANES.len() * format.words() + slack),
             mask: Aligned::zeroed(rows * format.mask_planes() * format.words() + slack),
             owner: vec![255; owners],
             large_army: Vec::new(),
-            episode: vec![0; rows],
-            game: vec![0; rows],
-            agent: vec![0; rows],
-            step: vec![0; rows],
-            action: vec![0; rows],
-            reward: vec![0.0; rows],
-            flags: vec![0; rows],
-            size: vec![[0; 2]; rows],
-            land: vec![0; rows],
-            army_total: vec![0; rows],
-            opponent_land: vec![0; rows],
-            opponent_army: vec![0; rows],
+            episode: Box::new([0; BATCH_ROWS]),
+            game: Box::new([0; BATCH_ROWS]),
+            agent: Box::new([0; BATCH_ROWS]),
+            step: Box::new([0; BATCH_ROWS]),
+            action: Box::new([0; BATCH_ROWS]),
+            reward: Box::new([0.0; BATCH_ROWS]),
+            flags: Box::new([0; BATCH_ROWS]),
+            size: Box::new([[0; 2]; BATCH_ROWS]),
+            land: Box::new([0; BATCH_ROWS]),
+            army_total: Box::new([0; BATCH_ROWS]),
+            opponent_land: Box::new([0; BATCH_ROWS]),
+            opponent_army: Box::new([0; BATCH_ROWS]),
         }
-    }
-
-    /// Rows it has room for.
-    pub fn capacity(&self) -> usize {
-        self.agent.len()
     }
 }
 
@@ -217,7 +224,7 @@ impl RowSink for RecycledRows {
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match free.pop() {
-            Some(batch) if batch.format == format && batch.capacity() >= rows => batch,
+            Some(batch) if batch.format == format && batch.capacity >= rows => batch,
             _ => RowBatch::new(format, rows),
         }
     }

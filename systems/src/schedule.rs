@@ -4,14 +4,14 @@ use bevy_ecs::{
     prelude::*,
     schedule::{
         IntoScheduleConfigs, LogLevel, ScheduleBuildSettings, ScheduleConfigs,
-        SingleThreadedExecutor,
+        SingleThreadedExecutor, common_conditions::any_match_filter,
     },
     system::ScheduleSystem,
 };
 
 use crate::{
     columns::Row,
-    components::Cell,
+    components::{Armies, Cell, Territory},
     visit::{Live, Phases, Tables, over_all_games},
 };
 
@@ -132,5 +132,7 @@ fn of_class<const K: usize, const P: usize, A: Cell>(phases: Phases) -> Systems 
                        tables: Tables<K>| {
         over_all_games(phases, &mut batch, &mut live, &tables);
     };
-    system.into_configs()
+    // Preparing a system costs more than taking a small game through all phases.
+    let has_games = any_match_filter::<(With<Territory<K, P>>, With<Armies<K, A>>)>;
+    system.run_if(has_games)
 }

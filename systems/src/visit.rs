@@ -15,15 +15,16 @@ use crate::{
     replay::Script,
     reset::{Renewal, reset},
     reward::Reward,
-    rows::{RowBatch, RowFormat, SharedSink},
+    row_writer::RowWriter,
+    rows::{BATCH_ROWS, RowBatch, RowFormat, SharedSink},
     rules::{ruleset::Rules, shape::Shape},
     schedule::Phase,
     turn::turn,
 };
 
-/// Rows that one worker writes before it hands them on: with two players and 20×20 boards 0.9 MB,
-/// which stays in the second-level cache.
-const ROWS_PER_BATCH: usize = 512;
+/// Bytes of rows that one worker writes before it hands them on, so that the buffer it gets back
+/// is still in the second-level cache (1 MiB), beside the games it reads.
+const BATCH_BYTES: usize = 384 << 10;
 
 /// Up to this many games stay in the second-level cache (1 MiB), where asking for them early only
 /// costs instructions.
@@ -108,10 +109,6 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub rules: &'c Rules,
     /// Everything else.
     pub context: &'c Context<'c, K>,
-    /// Instructions in use.
-    pub isa: Isa,
-    /// Where this chunk's rows are written.
-    pub rows: Option<&'g mut RowBatch>,
 }
 
 /// The resources that systems read.
@@ -147,7 +144,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
-        let chunks = columns.len().div_ceil(games_per_chunk(P)) as u64;
+        let chunks = columns.len().div_ceil(games_per_chunk(&tables.outbox, P)) as u64;
         let prefetches = columns.len() > CACHED_GAMES;
         let traversal = Traversal {
             phases,
@@ -162,7 +159,8 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     for &entity in &tables.due.0 {
         let Ok(mut row) = live.get_mut(entity) else { continue };
         let mut batch = take_rows(phases, &context, P);
-        visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, batch.as_mut());
+        let mut rows = batch.as_mut().map(RowWriter::new);
+        visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, rows.as_mut());
         give_rows(&context, batch, place);
         place += 1;
     }
@@ -194,8 +192,9 @@ fn class_place<const K: usize, const P: usize, A: Cell>() -> u64 {
     ((K * 64 + P * 2 + usize::from(size_of::<A>() > 2)) as u64) << 40
 }
 
-fn games_per_chunk(seats: usize) -> usize {
-    ROWS_PER_BATCH / seats
+fn games_per_chunk(outbox: &Outbox, seats: usize) -> usize {
+    let rows = BATCH_BYTES / outbox.format.row_bytes().max(1);
+    (rows.min(BATCH_ROWS) / seats).max(1)
 }
 
 #[derive(Clone, Copy)]
@@ -215,7 +214,7 @@ impl<const K: usize> Traversal<'_, K> {
         columns: Columns<'_, K, P, A>,
         place: u64,
     ) {
-        let per_chunk = games_per_chunk(P);
+        let per_chunk = games_per_chunk(self.context.outbox, P);
         let chunks = columns.len().div_ceil(per_chunk);
         if chunks <= 1 {
             self.chunk::<P, A>(columns, place);
@@ -279,12 +278,13 @@ struct Chunk<'a, const K: usize, const P: usize, A: Cell> {
 impl<const K: usize, const P: usize, A: Cell> Work for Chunk<'_, K, P, A> {
     #[inline(always)]
     fn run(mut self, isa: Isa) {
+        let mut rows = self.rows.map(RowWriter::new);
         for i in 0..self.columns.len() {
             if self.prefetches {
                 self.columns.prefetch_after(i);
             }
-            let rows = self.rows.as_deref_mut();
-            visit_one::<K, P, A>(self.phases, self.columns.game(i), self.context, isa, rows);
+            let game = self.columns.game(i);
+            visit_one::<K, P, A>(self.phases, game, self.context, isa, rows.as_mut());
         }
     }
 }
@@ -295,28 +295,28 @@ fn visit_one<const K: usize, const P: usize, A: Cell>(
     components: Components<'_, K, P, A>,
     context: &Context<'_, K>,
     isa: Isa,
-    rows: Option<&mut RowBatch>,
+    rows: Option<&mut RowWriter<'_>>,
 ) {
     let Components { game, script, watch, recording } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    let visit = &mut Visit { game, script, watch, recording, shape, rules, context, isa, rows };
+    let visit = &mut Visit { game, script, watch, recording, shape, rules, context };
     if phases.has(Phase::Reset) {
         reset(visit);
     }
     if phases.has(Phase::Act) {
-        act(visit);
+        act(visit, isa);
     }
     if phases.has(Phase::Turn) {
         turn(visit);
     }
     if phases.has(Phase::Fog) {
-        fog(visit);
+        fog(visit, isa);
     }
     if phases.has(Phase::Delta) {
         delta(visit);
     }
     if phases.has(Phase::Experience) {
-        experience(visit);
+        experience(visit, rows, isa);
     }
 }

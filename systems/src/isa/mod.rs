@@ -36,21 +36,21 @@ pub(crate) struct Pick {
 
 /// What a view is made of, as planes.
 #[derive(Clone, Copy)]
-pub(crate) struct Layers<'a, const K: usize> {
+pub(crate) struct Layers<'a, const K: usize, const P: usize> {
     pub(crate) shape: &'a Shape<K>,
     pub(crate) visible: &'a Plane<K>,
     pub(crate) own: &'a Plane<K>,
-    /// Land of team mates.
-    pub(crate) allies: &'a Plane<K>,
-    /// Land of anybody.
-    pub(crate) owned: &'a Plane<K>,
+    /// Land of team mates, if there are teams.
+    pub(crate) allies: Option<&'a Plane<K>>,
+    /// Land of every seat.
+    pub(crate) lands: &'a [Plane<K>; P],
     pub(crate) passable: &'a Plane<K>,
     pub(crate) cities: &'a Plane<K>,
     pub(crate) generals: &'a Plane<K>,
-    /// Cities that show as a structure where they are not seen.
-    pub(crate) fog_cities: &'a Plane<K>,
-    /// Own tiles that can move.
-    pub(crate) sources: &'a Plane<K>,
+    /// Cities that show as a structure where they are not seen, if not all do.
+    pub(crate) fog_cities: Option<&'a Plane<K>>,
+    /// Tiles that can move, none if the viewer is dead.
+    pub(crate) movable: Option<&'a Plane<K>>,
 }
 
 /// A loop that `Isa::run` compiles for each instruction set. `run` must be `#[inline(always)]`.
@@ -80,7 +80,7 @@ impl Isa {
         Self::Portable
     }
 
-    /// Does the work with these instructions.
+    /// Does the work with these instructions, in a function of its own.
     #[inline(always)]
     pub(crate) fn run(self, work: impl Work) {
         match self {
@@ -94,6 +94,7 @@ impl Isa {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(
     enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi2,avx512vpopcntdq,bmi1,bmi2,lzcnt,popcnt"
 )]
@@ -136,8 +137,8 @@ impl Isa {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
-            Self::Avx512 if K == 8 => unsafe { avx512::pick(steps, bits) },
-            _ => portable::pick(steps, bits),
+            Self::Avx512 => unsafe { avx512::pick(steps, bits) },
+            Self::Portable => portable::pick(steps, bits),
         }
     }
 
@@ -146,9 +147,9 @@ impl Isa {
     /// Planes are stored whole: words of a plane beyond `words` are 0 and land where the next
     /// plane comes, or behind the last, so both slices need `K` words more than their planes.
     #[inline(always)]
-    pub(crate) fn write_view<const K: usize>(
+    pub(crate) fn write_view<const K: usize, const P: usize>(
         self,
-        layers: &Layers<'_, K>,
+        layers: &Layers<'_, K, P>,
         words: usize,
         planes: &mut [u64],
         mask: &mut [u64],
@@ -161,14 +162,37 @@ impl Isa {
         }
     }
 
-    /// Copies 64 units, those whose bit in `keep` is 0 as 0.
+    /// Copies the units of as many tiles as `out` has room for, 0 where `keep` has no tile.
     #[inline(always)]
-    pub(crate) fn copy_masked(self, keep: u64, units: &[u16; 64], out: &mut [u16; 64]) {
+    pub(crate) fn write_army<const K: usize>(
+        self,
+        keep: &Plane<K>,
+        units: &[[u16; 64]; K],
+        out: &mut [u16],
+    ) {
         match self {
-            Self::Portable => portable::copy_masked(keep, units, out),
+            Self::Portable => portable::write_army(keep, units, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
-            Self::Avx512 => unsafe { avx512::copy_masked(keep, units, out) },
+            Self::Avx512 => unsafe { avx512::write_army(keep, units, out) },
+        }
+    }
+
+    /// Writes who owns each tile, for as many tiles as `out` has room for: the seat's distance
+    /// after `viewer`, 255 where nobody does or where `visible` has no tile.
+    #[inline(always)]
+    pub(crate) fn write_owners<const K: usize>(
+        self,
+        visible: &Plane<K>,
+        lands: &[Plane<K>],
+        viewer: usize,
+        out: &mut [u8],
+    ) {
+        match self {
+            Self::Portable => portable::write_owners(visible, lands, viewer, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
+            Self::Avx512 => unsafe { avx512::write_owners(visible, lands, viewer, out) },
         }
     }
 
@@ -211,23 +235,28 @@ mod tests {
                 let steps = wide.steps(&shape, &a, &b);
                 let bits = dice.bits();
                 assert_eq!(wide.pick(&steps, bits), Isa::Portable.pick(&steps, bits));
-                write_view_agrees(&shape, [&a, &b, &c]);
+                write_view_agrees(&shape, [&a, &b, &c], bits & 1 != 0);
             }
         }
     }
 
-    fn write_view_agrees<const K: usize>(shape: &Shape<K>, [a, b, c]: [&Plane<K>; 3]) {
+    fn write_view_agrees<const K: usize>(
+        shape: &Shape<K>,
+        [a, b, c]: [&Plane<K>; 3],
+        allies: bool,
+    ) {
+        let (known, lands) = (*b & *c, [*a & *b, b.without(*a)]);
         let layers = Layers {
             shape,
             visible: a,
             own: &(*a & *b),
-            allies: c,
-            owned: &(*b | *c),
+            allies: allies.then_some(c),
+            lands: &lands,
             passable: &b.without(*c),
             cities: c,
             generals: b,
-            fog_cities: &(*b & *c),
-            sources: &(*a & *c),
+            fog_cities: allies.then_some(&known),
+            movable: (!allies).then_some(c),
         };
         let words = usize::from(shape.tiles()).div_ceil(64);
         let (mut wide, mut plain) = (
@@ -247,19 +276,38 @@ mod tests {
         kernels_agree::<16>(&[(32, 32), (24, 24), (25, 30), (31, 26), (9, 9)]);
     }
 
+    fn rows_agree<const K: usize>(tiles: usize) {
+        let mut dice = Dice::new(5);
+        let full = Plane([u64::MAX; K]);
+        for _ in 0..100 {
+            let keep = random_plane(&mut dice, &full);
+            let lands = [(); 5].map(|()| random_plane(&mut dice, &full));
+            let mut units = [[0; 64]; K];
+            for unit in units.as_flattened_mut() {
+                *unit = u16::try_from(dice.below(65_536)).unwrap();
+            }
+            let (mut wide, mut plain) = (vec![1; tiles], vec![2; tiles]);
+            Isa::detect().write_army(&keep, &units, &mut wide);
+            Isa::Portable.write_army(&keep, &units, &mut plain);
+            assert_eq!(wide, plain);
+            let (mut wide, mut plain) = (vec![1; tiles], vec![2; tiles]);
+            Isa::detect().write_owners(&keep, &lands, 3, &mut wide);
+            Isa::Portable.write_owners(&keep, &lands, 3, &mut plain);
+            assert_eq!(wide, plain);
+        }
+    }
+
     #[test]
-    fn wide_and_plain_loops_copy_and_find_the_same() {
+    fn wide_and_plain_loops_write_the_same_rows() {
+        [0, 1, 31, 32, 63, 64, 400, 500, 512].into_iter().for_each(rows_agree::<8>);
+        [1, 513, 784, 961, 1023, 1024].into_iter().for_each(rows_agree::<16>);
+    }
+
+    #[test]
+    fn wide_and_plain_loops_find_the_same_bit() {
         let mut dice = Dice::new(5);
         for _ in 0..1000 {
             let word = dice.bits() & dice.bits();
-            let mut units = [0; 64];
-            for unit in &mut units {
-                *unit = u16::try_from(dice.below(65_536)).unwrap();
-            }
-            let (mut wide, mut plain) = ([1; 64], [2; 64]);
-            Isa::detect().copy_masked(word, &units, &mut wide);
-            Isa::Portable.copy_masked(word, &units, &mut plain);
-            assert_eq!(wide, plain);
             for n in 0..word.count_ones() {
                 assert_eq!(Isa::detect().nth_bit(word, n), Isa::Portable.nth_bit(word, n));
             }

@@ -4,10 +4,38 @@ use super::{Layers, Pick};
 use crate::{dice, rules::plane::Plane};
 
 #[inline(always)]
-pub(super) fn copy_masked(keep: u64, units: &[u16; 64], out: &mut [u16; 64]) {
-    for i in 0..64 {
-        out[i] = if keep >> i & 1 != 0 { units[i] } else { 0 };
+pub(super) fn write_army<const K: usize>(keep: &Plane<K>, units: &[[u16; 64]; K], out: &mut [u16]) {
+    for (word, out) in out.chunks_mut(64).enumerate() {
+        let (keep, units) = (keep.0[word % K], &units[word % K]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = if keep >> i & 1 != 0 { units[i] } else { 0 };
+        }
     }
+}
+
+#[inline(always)]
+pub(super) fn write_owners<const K: usize>(
+    visible: &Plane<K>,
+    lands: &[Plane<K>],
+    viewer: usize,
+    out: &mut [u8],
+) {
+    out.fill(255);
+    for (seat, land) in lands.iter().enumerate() {
+        let owner = distance(seat, viewer, lands.len());
+        for tile in (*land & *visible).tiles() {
+            if let Some(out) = out.get_mut(usize::from(tile)) {
+                *out = owner;
+            }
+        }
+    }
+}
+
+/// Seats from `viewer` on to `seat`, around the table.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
+pub(super) fn distance(seat: usize, viewer: usize, seats: usize) -> u8 {
+    (if seat < viewer { seat + seats - viewer } else { seat - viewer }) as u8
 }
 
 /// Six halvings: each looks whether the bit lies in the low half of the window. No branch depends
@@ -45,39 +73,32 @@ pub(super) fn pick<const K: usize>(steps: &[Plane<K>; 4], bits: u64) -> Option<P
 }
 
 #[inline(always)]
-pub(super) fn write_view<const K: usize>(
-    layers: &Layers<'_, K>,
+pub(super) fn write_view<const K: usize, const P: usize>(
+    layers: &Layers<'_, K, P>,
     words: usize,
     planes: &mut [u64],
     mask: &mut [u64],
 ) {
-    let Layers {
-        shape,
-        visible,
-        own,
-        allies,
-        owned,
-        passable,
-        cities,
-        generals,
-        fog_cities,
-        sources,
-    } = *layers;
-    let (own, allies) = (*own & *visible, *allies & *visible);
+    let Layers { shape, visible, own, lands, passable, cities, generals, .. } = *layers;
+    let none = Plane::EMPTY;
+    let (own, allies) = (*own & *visible, *layers.allies.unwrap_or(&none) & *visible);
+    let fog_cities = *layers.fog_cities.unwrap_or(cities);
+    let movable = *layers.movable.unwrap_or(&none);
+    let owned = lands.iter().fold(none, |all, land| all | *land);
     let open = *visible & *passable;
     let nine = [
         *visible,
         own,
         allies,
-        (*owned & *visible).without(own | allies),
-        open.without(*owned),
+        (owned & *visible).without(own | allies),
+        open.without(owned),
         *cities & *visible,
         visible.without(*passable),
         *generals & *visible,
-        (*fog_cities | shape.board.without(*passable)).without(*visible),
+        (fog_cities | shape.board.without(*passable)).without(*visible),
     ];
     store(&nine, words, planes);
-    store(&shape.steps(&(*sources & *visible), &open), words, mask);
+    store(&shape.steps(&(own & movable), &open), words, mask);
 }
 
 fn store<const K: usize>(planes: &[Plane<K>], words: usize, out: &mut [u64]) {

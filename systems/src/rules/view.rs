@@ -134,6 +134,18 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
         self.standing.is_alive(seat)
     }
 
+    /// Whether anybody lives (public).
+    #[inline(always)]
+    pub(crate) fn is_anybody_alive(&self) -> bool {
+        self.standing.alive != 0
+    }
+
+    /// What this seat's view was worth at the last tick, as the reward had it.
+    #[inline(always)]
+    pub(crate) fn last_worth(&self) -> f32 {
+        self.ledger.worth[self.seat]
+    }
+
     /// Whether the seat is on this view's side (public).
     #[inline(always)]
     pub fn is_ally(&self, seat: usize) -> bool {
@@ -236,7 +248,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
 
     /// Cities without the former generals that this seat has not seen since.
     #[cold]
-    fn known_cities(&self) -> Plane<K> {
+    fn known_cities(self) -> Plane<K> {
         let fallen = &self.ledger.fallen[..usize::from(self.standing.fallen)];
         let unseen = fallen.iter().filter(|f| f.seen >> self.seat & 1 == 0).map(|f| f.tile);
         self.terrain.cities.without(Plane::of(unseen))
@@ -258,23 +270,21 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     /// board or for less.
     #[inline(always)]
     pub fn write_army(&self, out: &mut [u16]) {
-        let isa = self.isa;
-        let (whole, last) = out.as_chunks_mut::<64>();
-        let mut last_word = [0; 64];
-        let words = whole.len();
-        let visible = &self.visible.0;
         if let Some(units) = self.armies.narrow_words() {
-            for (i, out) in whole.iter_mut().enumerate() {
-                isa.copy_masked(visible[i % K], &units[i % K], out);
-            }
-            isa.copy_masked(visible[words % K], &units[words % K], &mut last_word);
+            self.isa.write_army(self.visible, units, out);
         } else {
-            for (i, out) in whole.iter_mut().enumerate() {
-                saturate(visible[i % K], &self.armies.words()[i % K], out);
+            for (word, out) in out.chunks_mut(64).enumerate() {
+                saturate(self.visible.0[word % K], &self.armies.words()[word % K], out);
             }
-            saturate(visible[words % K], &self.armies.words()[words % K], &mut last_word);
         }
-        last.copy_from_slice(&last_word[..last.len()]);
+    }
+
+    /// Writes the owners of seen tiles as seats after the viewer: 0 is the viewer, 255 nobody or
+    /// unseen. `out` has room for the board or for less.
+    #[inline(always)]
+    pub fn write_owners(&self, out: &mut [u8]) {
+        let lands = &self.territory.0[..self.players()];
+        self.isa.write_owners(self.visible, lands, self.seat, out);
     }
 
     /// The seat's own general, if it stands.
@@ -309,7 +319,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
 
     /// In team games a single unit may also march onto an ally's tile (rules, section 13).
     #[cold]
-    fn steps_with_takeovers(&self) -> [Plane<K>; 4] {
+    fn steps_with_takeovers(self) -> [Plane<K>; 4] {
         let mut steps = self.isa.steps(self.shape, &self.sources(), &self.open());
         if self.is_alive(self.seat) {
             let single = (self.own() & self.armies.at_least(1)).without(*self.armies.movable());
@@ -324,19 +334,29 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     /// marches, `words` words each; both slices need `K` words more than that.
     #[inline(always)]
     pub fn write_planes(&self, words: usize, planes: &mut [u64], mask: &mut [u64]) {
-        let shown =
-            if self.standing.fallen > 0 { self.known_cities() } else { self.terrain.cities };
+        let allies;
+        let known_cities;
         let layers = Layers {
             shape: self.shape,
             visible: self.visible,
             own: &self.territory.0[self.seat],
-            allies: &self.allies(),
-            owned: &self.owned(),
+            allies: if self.setup.has_teams {
+                allies = self.allies();
+                Some(&allies)
+            } else {
+                None
+            },
+            lands: &self.territory.0,
             passable: &self.terrain.passable,
             cities: &self.terrain.cities,
             generals: &self.terrain.generals,
-            fog_cities: &shown,
-            sources: &self.sources(),
+            fog_cities: if self.standing.fallen > 0 {
+                known_cities = self.known_cities();
+                Some(&known_cities)
+            } else {
+                None
+            },
+            movable: self.is_alive(self.seat).then_some(self.armies.movable()),
         };
         self.isa.write_view(&layers, words, planes, mask);
         if self.setup.has_teams {
@@ -354,7 +374,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
 
     /// Tiles on which a city can be built.
     #[cold]
-    pub fn builds(&self, rules: &Rules) -> Plane<K> {
+    pub fn builds(self, rules: &Rules) -> Plane<K> {
         if rules.build.price == 0 || !self.is_alive(self.seat) {
             return Plane::EMPTY;
         }
@@ -374,9 +394,9 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
     clippy::cast_sign_loss,
     reason = "clamped to 16 bits first"
 )]
-fn saturate<A: Cell>(keep: u64, units: &[A; 64], out: &mut [u16; 64]) {
-    for i in 0..64 {
+fn saturate<A: Cell>(keep: u64, units: &[A; 64], out: &mut [u16]) {
+    for (i, out) in out.iter_mut().enumerate() {
         let clamped = units[i].get().clamp(0, i32::from(u16::MAX)) as u16;
-        out[i] = if keep >> i & 1 != 0 { clamped } else { 0 };
+        *out = if keep >> i & 1 != 0 { clamped } else { 0 };
     }
 }

@@ -1,21 +1,21 @@
 //! The one world of all games: creating, stepping, reading, removing.
 
+mod class;
+mod error;
+mod position;
+mod seats;
+mod widening;
+
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 
-use bevy_ecs::{
-    entity::Entity,
-    prelude::{Component, World as Ecs},
-    schedule::Schedule,
-};
-use thiserror::Error;
+use bevy_ecs::{entity::Entity, prelude::World as Ecs, schedule::Schedule};
 
+use self::class::with_class;
+pub use self::{class::Class, error::WorldError, position::Position};
 use crate::{
-    bundle::{Bundle, blank, borrow, setup, widened},
-    components::{
-        Armies, Cell, Game, Ledger, NO_TILE, Order, Orders, Recording, Setup, Standing, State,
-        Terrain, Territory, Vision,
-    },
-    delta::{SeenBoard, ViewDelta, Watch, WatchedSeat},
+    bundle::{Bundle, blank, borrow, setup},
+    components::{Cell, Recording, Setup, State},
+    delta::Watch,
     isa::Isa,
     policies::Policy,
     replay::{Script, ScriptMoves, ScriptedOrder},
@@ -23,27 +23,17 @@ use crate::{
     reward::Reward,
     rows::{RowFormat, SharedSink},
     rules::{
-        digest, ranking,
         ruleset::{MoveOrder, Rules, Ruleset},
         shape::{MAX_SIDE, Shape},
-        view::View,
     },
     schedule::{self, Phase},
-    start::{Start, StartError},
+    start::Start,
     visit::{Due, Ended, Live, Outbox, Outgrown, Rulebook, Runner, Shapes},
 };
 
 /// The stable id of a game. It is never given to another game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GameId(Entity);
-
-/// Which table a game is stored in: words of a plane, most seats, and how armies are stored.
-#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class {
-    words: u8,
-    seats: u8,
-    is_wide: bool,
-}
 
 /// How a world runs.
 #[derive(Clone, Copy, Debug)]
@@ -110,119 +100,6 @@ impl<'a> GameSpec<'a> {
     }
 }
 
-/// Why the world refused something.
-#[derive(Debug, Error)]
-pub enum WorldError {
-    /// The start position cannot be played.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// There is no such ruleset.
-    #[error("ruleset number {0} was not added to the world")]
-    Ruleset(u8),
-    /// The ruleset is for another number of players.
-    #[error("ruleset number {rules} is for 2 players, and the game has {players}")]
-    TwoPlayers {
-        /// The ruleset.
-        rules: u8,
-        /// Seats of the game.
-        players: usize,
-    },
-    /// The world writes rows for smaller boards.
-    #[error(
-        "a {height}x{width} board does not fit rows of {rows_height}x{rows_width} (height x width)"
-    )]
-    RowFormat {
-        /// Rows of the board.
-        height: u16,
-        /// Columns of the board.
-        width: u16,
-        /// Rows of an observation.
-        rows_height: u16,
-        /// Columns of an observation.
-        rows_width: u16,
-    },
-    /// A replayed game cannot begin another episode, nor change its size in place.
-    #[error(
-        "game {0:?} cannot be reset to a board of another size, number of players or team layout"
-    )]
-    OtherSize(GameId),
-    /// There is no such game.
-    #[error("game {0:?} does not exist")]
-    Unknown(GameId),
-    /// The game has no such seat.
-    #[error("seat {seat} does not exist in a game of {players}")]
-    Seat {
-        /// The seat.
-        seat: usize,
-        /// Seats of the game.
-        players: usize,
-    },
-    /// Too many rulesets.
-    #[error("a world holds at most 255 rulesets")]
-    RulesetsFull,
-    /// The threads could not be started.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// Threads asked for.
-        threads: usize,
-        /// What the system said.
-        reason: String,
-    },
-}
-
-/// A game as it stands: the truth, for replays, tools and tests. Never for players.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Columns.
-    pub width: u16,
-    /// Rows.
-    pub height: u16,
-    /// Ticks completed.
-    pub turn: u32,
-    /// How the episode goes on.
-    pub state: State,
-    /// Owner of each tile: a seat, -1 neutral, -2 mountain.
-    pub owners: Vec<i8>,
-    /// Units on each tile.
-    pub armies: Vec<i32>,
-    /// General of each seat.
-    pub generals: Vec<Option<u16>>,
-    /// City tiles, ascending.
-    pub cities: Vec<u16>,
-    /// Whether each seat lives.
-    pub alive: Vec<bool>,
-    /// Tiles of each seat.
-    pub land: Vec<u32>,
-    /// Units of each seat.
-    pub army: Vec<u32>,
-    /// The dead in the order of their deaths.
-    pub deaths: Vec<usize>,
-    /// Generals taken by each seat.
-    pub captures: Vec<u8>,
-    /// Seats from first to last.
-    pub ranking: Vec<usize>,
-    /// The same with captors first.
-    pub ranking_kills_first: Vec<usize>,
-    /// What each seat did in the last tick.
-    pub orders: Vec<Order>,
-    /// Tiles each seat sees.
-    pub visible: Vec<Vec<bool>>,
-    /// Fingerprint of the position.
-    pub digest: u64,
-}
-
-impl Position {
-    /// The winners: the living of a decided game, with the dead of their side.
-    pub fn winners(&self, teams: &[u8]) -> Vec<usize> {
-        if self.state != State::Over {
-            return Vec::new();
-        }
-        let side: Vec<u8> =
-            (0..teams.len()).filter(|&seat| self.alive[seat]).map(|seat| teams[seat]).collect();
-        (0..teams.len()).filter(|&seat| side.contains(&teams[seat])).collect()
-    }
-}
-
 /// All games, in one Bevy world, and the schedule that steps them.
 pub struct World {
     ecs: Ecs,
@@ -236,50 +113,6 @@ pub struct World {
 
 /// Fewer games than this are stepped on the calling thread: waking others costs more.
 const PARALLEL_FROM: usize = 300;
-
-/// Runs `$body` with the class's constants bound.
-macro_rules! with_class {
-    ($class:expr, |$k:ident, $p:ident, $a:ident| $body:expr) => {{
-        match ($class.words, $class.seats, $class.is_wide) {
-            (8, 2, false) => with_class!(@bind 8, 2, u16, $k, $p, $a, $body),
-            (8, 8, false) => with_class!(@bind 8, 8, u16, $k, $p, $a, $body),
-            (16, 2, false) => with_class!(@bind 16, 2, u16, $k, $p, $a, $body),
-            (16, 8, false) => with_class!(@bind 16, 8, u16, $k, $p, $a, $body),
-            (16, 16, false) => with_class!(@bind 16, 16, u16, $k, $p, $a, $body),
-            _ => with_class!(@bind 16, 16, i32, $k, $p, $a, $body),
-        }
-    }};
-    (@bind $kv:literal, $pv:literal, $at:ty, $k:ident, $p:ident, $a:ident, $body:expr) => {{
-        const $k: usize = $kv;
-        const $p: usize = $pv;
-        type $a = $at;
-        $body
-    }};
-}
-
-impl Class {
-    /// The smallest class a start fits.
-    fn of(start: &Start) -> Self {
-        let units = start.cities.iter().chain(&start.neutrals).map(|c| i64::from(c.1));
-        let is_wide =
-            units.clone().any(|army| army < 0) || units.sum::<i64>() > i64::from(u16::TOTAL) / 2;
-        if is_wide {
-            return Self::WIDE;
-        }
-        // Six classes in all: each more costs compile time and cache for code, each less memory.
-        let (words, seats) = match (start.tiles(), start.players()) {
-            (..=512, ..=2) => (8, 2),
-            (..=512, ..=8) => (8, 8),
-            (_, ..=2) => (16, 2),
-            (_, ..=8) => (16, 8),
-            _ => (16, 16),
-        };
-        Self { words, seats, is_wide }
-    }
-
-    /// Holds any game, exactly.
-    const WIDE: Self = Self { words: 16, seats: 16, is_wide: true };
-}
 
 impl World {
     /// A world without games.
@@ -592,224 +425,5 @@ impl World {
         self.class(id)?;
         let recording = self.ecs.get_mut::<Recording>(id.0);
         Ok(recording.map(|mut r| r.0.iter_mut().map(std::mem::take).collect()).unwrap_or_default())
-    }
-
-    /// Moves the games whose armies may outgrow 16 bits to the class that stores 32.
-    #[cold]
-    fn widen(&mut self) {
-        let entities: Vec<(Entity, Class)> =
-            self.ecs.query::<(Entity, &Class)>().iter(&self.ecs).map(|(e, c)| (e, *c)).collect();
-        for (entity, class) in entities.into_iter().filter(|(_, class)| !class.is_wide) {
-            with_class!(class, |K, P, A| self.widen_one::<K, P, A>(entity));
-        }
-    }
-
-    fn widen_one<const K: usize, const P: usize, A: Cell>(&mut self, entity: Entity) {
-        let bundle = self.bundle_of::<K, P, A>(entity);
-        let total =
-            bundle.1.army.iter().fold(bundle.1.neutral, |sum, &army| sum.saturating_add(army));
-        if total <= A::TOTAL {
-            return;
-        }
-        let shape = self.ecs.resource::<Shapes<K>>().0[usize::from(bundle.0.shape)].clone();
-        let sized = Start { width: shape.width, height: shape.height, ..Start::default() };
-        let wide_shape = self.shape::<16>(&sized);
-        let wide = widened(&bundle, wide_shape);
-        let script = self.ecs.get::<Script<P>>(entity).map(Script::widened::<16>);
-        let mut entity = self.ecs.entity_mut(entity);
-        entity.remove::<(Bundle<K, P, A>, Script<P>)>();
-        entity.insert((wide, Class::WIDE));
-        if let Some(script) = script {
-            entity.insert(script);
-        }
-    }
-
-    /// Copies of a game's components.
-    fn bundle_of<const K: usize, const P: usize, A: Cell>(
-        &self,
-        entity: Entity,
-    ) -> Bundle<K, P, A> {
-        let game = self.ecs.entity(entity);
-        let (setup, standing, ledger, terrain, territory, armies, vision, orders) = game
-            .components::<(
-                &Setup<P>,
-                &Standing<P>,
-                &Ledger<P>,
-                &Terrain<K>,
-                &Territory<K, P>,
-                &Armies<K, A>,
-                &Vision<K, P>,
-                &Orders<P>,
-            )>();
-        (*setup, *standing, *ledger, *terrain, *territory, *armies, *vision, *orders)
-    }
-}
-
-/// A seat of a game and what can be done with it.
-impl World {
-    fn seat(&self, id: GameId, seat: usize) -> Result<Class, WorldError> {
-        let class = self.class(id)?;
-        let players = with_class!(class, |_K, P, _A| usize::from(self.setup::<P>(id).players));
-        if seat < players { Ok(class) } else { Err(WorldError::Seat { seat, players }) }
-    }
-
-    fn setup<const P: usize>(&self, id: GameId) -> &Setup<P> {
-        self.ecs.get::<Setup<P>>(id.0).expect("a game has every component of its class")
-    }
-
-    /// Tells a seat's order for the next step.
-    ///
-    /// # Errors
-    ///
-    /// Unknown games and seats. An illegal order is no error: it becomes a pass.
-    pub fn order(&mut self, id: GameId, seat: usize, order: Order) -> Result<(), WorldError> {
-        with_class!(self.seat(id, seat)?, |_K, P, _A| {
-            self.ecs
-                .get_mut::<Orders<P>>(id.0)
-                .expect("a game has every component of its class")
-                .0[seat] = order;
-        });
-        Ok(())
-    }
-
-    /// Lets a seat surrender at the start of the next tick.
-    ///
-    /// # Errors
-    ///
-    /// Unknown games and seats.
-    pub fn surrender(&mut self, id: GameId, seat: usize) -> Result<(), WorldError> {
-        with_class!(self.seat(id, seat)?, |K, P, A| {
-            let mut bundle = self.bundle_of::<K, P, A>(id.0);
-            borrow(&mut bundle).announce_surrender(seat);
-            self.ecs.entity_mut(id.0).insert(bundle);
-        });
-        Ok(())
-    }
-
-    /// Lets a live game advance in the next step.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError::Unknown`] if it does not exist.
-    pub fn make_due(&mut self, id: GameId) -> Result<(), WorldError> {
-        self.class(id)?;
-        self.ecs.resource_mut::<Due>().0.push(id.0);
-        Ok(())
-    }
-
-    /// Lists the changes of a seat's view from now on, and returns the view as it is.
-    ///
-    /// # Errors
-    ///
-    /// Unknown games and seats.
-    pub fn watch(&mut self, id: GameId, seat: usize) -> Result<SeenBoard, WorldError> {
-        self.seat(id, seat)?;
-        let board = self.seen(id, seat)?;
-        let mut entity = self.ecs.entity_mut(id.0);
-        let mut watch = entity.take::<Watch>().unwrap_or_default();
-        let delta = ViewDelta { turn: board.turn, tiles: Vec::new() };
-        watch.seats.retain(|w| usize::from(w.seat) != seat);
-        #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
-        watch.seats.push(WatchedSeat { seat: seat as u8, board: board.clone(), delta });
-        entity.insert(watch);
-        Ok(board)
-    }
-
-    /// The watched views of a game and their last changes.
-    pub fn watched(&self, id: GameId) -> &[WatchedSeat] {
-        self.ecs.get::<Watch>(id.0).map_or(&[], |watch| &watch.seats)
-    }
-
-    /// What a seat sees.
-    ///
-    /// # Errors
-    ///
-    /// Unknown games and seats.
-    pub fn seen(&self, id: GameId, seat: usize) -> Result<SeenBoard, WorldError> {
-        Ok(with_class!(self.seat(id, seat)?, |K, P, A| {
-            let mut bundle = self.bundle_of::<K, P, A>(id.0);
-            let shapes = self.ecs.resource::<Shapes<K>>();
-            let shape = &shapes.0[usize::from(bundle.0.shape)];
-            SeenBoard::of(&View::of(&borrow(&mut bundle), shape, seat))
-        }))
-    }
-
-    /// The game as it stands.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError::Unknown`] if it does not exist.
-    pub fn position(&self, id: GameId) -> Result<Position, WorldError> {
-        Ok(with_class!(self.class(id)?, |K, P, A| {
-            let mut bundle = self.bundle_of::<K, P, A>(id.0);
-            let shapes = self.ecs.resource::<Shapes<K>>();
-            let shape = &shapes.0[usize::from(bundle.0.shape)];
-            position_of(&borrow(&mut bundle), shape)
-        }))
-    }
-
-    /// The turn of a game and how it goes on: a glance, without copying it.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError::Unknown`] if it does not exist.
-    pub fn progress(&self, id: GameId) -> Result<(u32, State), WorldError> {
-        Ok(with_class!(self.class(id)?, |_K, P, _A| {
-            let standing =
-                self.ecs.get::<Standing<P>>(id.0).expect("a game has every component of its class");
-            (standing.turn, standing.state)
-        }))
-    }
-
-    /// What each seat did in the last tick.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError::Unknown`] if it does not exist.
-    pub fn orders(&self, id: GameId) -> Result<&[Order], WorldError> {
-        Ok(with_class!(self.class(id)?, |_K, P, _A| {
-            let players = usize::from(self.setup::<P>(id).players);
-            &self.ecs.get::<Orders<P>>(id.0).expect("a game has every component of its class").0
-                [..players]
-        }))
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
-fn position_of<const K: usize, const P: usize, A: Cell>(
-    game: &Game<'_, K, P, A>,
-    shape: &Shape<K>,
-) -> Position {
-    let players = usize::from(game.setup.players);
-    let owner = |tile| match game.owner(tile) {
-        Some(seat) => seat as i8,
-        None if game.terrain.passable.has(tile) => -1,
-        None => -2,
-    };
-    let (standing, ledger) = (&*game.standing, &*game.ledger);
-    Position {
-        width: shape.width,
-        height: shape.height,
-        turn: standing.turn,
-        state: standing.state,
-        owners: (0..shape.tiles()).map(owner).collect(),
-        armies: (0..shape.tiles()).map(|tile| game.armies.get(tile)).collect(),
-        generals: standing.generals[..players]
-            .iter()
-            .map(|&tile| (tile != NO_TILE).then_some(tile))
-            .collect(),
-        cities: game.terrain.cities.tiles().collect(),
-        alive: (0..players).map(|seat| standing.is_alive(seat)).collect(),
-        land: standing.land[..players].iter().map(|&land| u32::from(land)).collect(),
-        army: standing.army[..players].to_vec(),
-        deaths: ranking::deaths(ledger).collect(),
-        captures: ledger.captures[..players].to_vec(),
-        ranking: ranking::ranking(players, standing, ledger),
-        ranking_kills_first: ranking::ranking_kills_first(players, standing, ledger),
-        orders: game.orders.0[..players].to_vec(),
-        visible: (0..players)
-            .map(|seat| (0..shape.tiles()).map(|tile| game.vision.0[seat].has(tile)).collect())
-            .collect(),
-        digest: digest::position(game, shape),
     }
 }

@@ -131,7 +131,7 @@ pub(super) fn pick<const K: usize>(steps: &[Plane<K>; 4], bits: u64) -> Option<P
     unsafe { _mm512_store_si512(sums.0[1].as_mut_ptr().cast(), first) };
     let mut last = first;
     if K == 16 {
-        let all = _mm512_set1_epi16(sums.0[1][31] as i16);
+        let all = _mm512_set1_epi16(sums.0[1][31].cast_signed());
         last = _mm512_add_epi16(prefix_sums(counts[1]), all);
         // SAFETY: as above.
         unsafe { _mm512_store_si512(sums.0[2].as_mut_ptr().cast(), last) };

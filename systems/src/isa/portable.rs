@@ -80,11 +80,11 @@ pub(super) fn write_view<const K: usize, const P: usize>(
     mask: &mut [u64],
 ) {
     let Layers { shape, visible, own, lands, passable, cities, generals, .. } = *layers;
-    let none = Plane::EMPTY;
-    let (own, allies) = (*own & *visible, *layers.allies.unwrap_or(&none) & *visible);
+    let empty = Plane::EMPTY;
+    let (own, allies) = (*own & *visible, *layers.allies.unwrap_or(&empty) & *visible);
     let fog_cities = *layers.fog_cities.unwrap_or(cities);
-    let movable = *layers.movable.unwrap_or(&none);
-    let owned = lands.iter().fold(none, |all, land| all | *land);
+    let movable = *layers.movable.unwrap_or(&empty);
+    let owned = lands.iter().fold(empty, |all, land| all | *land);
     let open = *visible & *passable;
     let nine = [
         *visible,

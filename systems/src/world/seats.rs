@@ -1,0 +1,140 @@
+//! Seats: what they order, what they see, how their game stands.
+
+use super::{Class, GameId, Position, World, WorldError, class::with_class, position::position_of};
+use crate::{
+    bundle::borrow,
+    components::{Order, Orders, Setup, Standing, State},
+    delta::{SeenBoard, ViewDelta, Watch, WatchedSeat},
+    rules::view::View,
+    visit::{Due, Shapes},
+};
+
+/// A seat of a game and what can be done with it.
+impl World {
+    fn seat(&self, id: GameId, seat: usize) -> Result<Class, WorldError> {
+        let class = self.class(id)?;
+        let players = with_class!(class, |_K, P, _A| usize::from(self.setup::<P>(id).players));
+        if seat < players { Ok(class) } else { Err(WorldError::Seat { seat, players }) }
+    }
+
+    fn setup<const P: usize>(&self, id: GameId) -> &Setup<P> {
+        self.ecs.get::<Setup<P>>(id.0).expect("a game has every component of its class")
+    }
+
+    /// Tells a seat's order for the next step.
+    ///
+    /// # Errors
+    ///
+    /// Unknown games and seats. An illegal order is no error: it becomes a pass.
+    pub fn order(&mut self, id: GameId, seat: usize, order: Order) -> Result<(), WorldError> {
+        with_class!(self.seat(id, seat)?, |_K, P, _A| {
+            self.ecs
+                .get_mut::<Orders<P>>(id.0)
+                .expect("a game has every component of its class")
+                .0[seat] = order;
+        });
+        Ok(())
+    }
+
+    /// Lets a seat surrender at the start of the next tick.
+    ///
+    /// # Errors
+    ///
+    /// Unknown games and seats.
+    pub fn surrender(&mut self, id: GameId, seat: usize) -> Result<(), WorldError> {
+        with_class!(self.seat(id, seat)?, |K, P, A| {
+            let mut bundle = self.bundle_of::<K, P, A>(id.0);
+            borrow(&mut bundle).announce_surrender(seat);
+            self.ecs.entity_mut(id.0).insert(bundle);
+        });
+        Ok(())
+    }
+
+    /// Lets a live game advance in the next step.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn make_due(&mut self, id: GameId) -> Result<(), WorldError> {
+        self.class(id)?;
+        self.ecs.resource_mut::<Due>().0.push(id.0);
+        Ok(())
+    }
+
+    /// Lists the changes of a seat's view from now on, and returns the view as it is.
+    ///
+    /// # Errors
+    ///
+    /// Unknown games and seats.
+    pub fn watch(&mut self, id: GameId, seat: usize) -> Result<SeenBoard, WorldError> {
+        self.seat(id, seat)?;
+        let board = self.seen(id, seat)?;
+        let mut entity = self.ecs.entity_mut(id.0);
+        let mut watch = entity.take::<Watch>().unwrap_or_default();
+        let delta = ViewDelta { turn: board.turn, tiles: Vec::new() };
+        watch.seats.retain(|w| usize::from(w.seat) != seat);
+        #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
+        watch.seats.push(WatchedSeat { seat: seat as u8, board: board.clone(), delta });
+        entity.insert(watch);
+        Ok(board)
+    }
+
+    /// The watched views of a game and their last changes.
+    pub fn watched(&self, id: GameId) -> &[WatchedSeat] {
+        self.ecs.get::<Watch>(id.0).map_or(&[], |watch| &watch.seats)
+    }
+
+    /// What a seat sees.
+    ///
+    /// # Errors
+    ///
+    /// Unknown games and seats.
+    pub fn seen(&self, id: GameId, seat: usize) -> Result<SeenBoard, WorldError> {
+        Ok(with_class!(self.seat(id, seat)?, |K, P, A| {
+            let mut bundle = self.bundle_of::<K, P, A>(id.0);
+            let shapes = self.ecs.resource::<Shapes<K>>();
+            let shape = &shapes.0[usize::from(bundle.0.shape)];
+            SeenBoard::of(&View::of(&borrow(&mut bundle), shape, seat))
+        }))
+    }
+
+    /// The game as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn position(&self, id: GameId) -> Result<Position, WorldError> {
+        Ok(with_class!(self.class(id)?, |K, P, A| {
+            let mut bundle = self.bundle_of::<K, P, A>(id.0);
+            let shapes = self.ecs.resource::<Shapes<K>>();
+            let shape = &shapes.0[usize::from(bundle.0.shape)];
+            position_of(&borrow(&mut bundle), shape)
+        }))
+    }
+
+    /// The turn of a game and how it goes on: a glance, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn progress(&self, id: GameId) -> Result<(u32, State), WorldError> {
+        Ok(with_class!(self.class(id)?, |_K, P, _A| {
+            let standing =
+                self.ecs.get::<Standing<P>>(id.0).expect("a game has every component of its class");
+            (standing.turn, standing.state)
+        }))
+    }
+
+    /// What each seat did in the last tick.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn orders(&self, id: GameId) -> Result<&[Order], WorldError> {
+        Ok(with_class!(self.class(id)?, |_K, P, _A| {
+            let players = usize::from(self.setup::<P>(id).players);
+            &self.ecs.get::<Orders<P>>(id.0).expect("a game has every component of its class").0
+                [..players]
+        }))
+    }
+}

@@ -16,11 +16,11 @@ use systems::{
 use super::roster::Roster;
 
 /// Ticks before measuring, so that games have land of many sizes.
-const WARM_UP_TICKS: usize = 150;
+pub(super) const WARM_UP_TICKS: usize = 150;
 /// Tick limit of the games, so that some end and begin anew while measuring.
-const MAX_TICKS: u32 = 1000;
+pub(super) const MAX_TICKS: u32 = 1000;
 /// Rounds of which the best counts: the others were disturbed.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 
 /// What to measure.
 pub(super) struct Case {

@@ -1,6 +1,7 @@
 //! `bivouac bench`: how fast the engine is on this machine.
 
 mod bandwidth;
+mod jax;
 mod maps;
 mod measure;
 mod report;
@@ -48,9 +49,25 @@ pub(crate) struct Args {
     /// Measure map generation only
     #[arg(long)]
     maps: bool,
+    /// Measure another simulator at the same work and print the ratios: the JAX simulator
+    /// generals-bots, playing its own rules, random against random on a square board
+    #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps"])]
+    vs: Option<Rival>,
+    /// Python that has generals-bots and JAX, for --vs jax
+    #[arg(long, default_value = "python3", requires = "vs")]
+    python: String,
+    /// Games of the other simulator; of several numbers its best counts
+    #[arg(long, value_delimiter = ',', default_values_t = [256, 512, 1024], requires = "vs")]
+    vs_envs: Vec<usize>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// A simulator to compare with.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Rival {
+    Jax,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -60,14 +77,20 @@ const EXAMPLES: &str = "Examples:
                                                        what each phase costs
   bivouac bench --size 28x28 --players 8 --games 1024  eight players
   bivouac bench --maps                                 maps per second
+  bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.seconds > 0.0, "--seconds {}: give more than 0", args.seconds);
     anyhow::ensure!(args.games.iter().all(|&n| n > 0), "--games 0: give at least 1");
     anyhow::ensure!(args.threads.iter().all(|&n| n > 0), "--threads 0: give at least 1");
     let isa = isa(&args.isa)?;
+    if let Some(Rival::Jax) = args.vs {
+        jax::RULESET.clone_into(&mut args.ruleset);
+        jax::run(&args, isa)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut report = Report::begin(&args, isa);
     if args.maps {
         for made in maps::measure(args.seconds) {

@@ -6,6 +6,7 @@ use systems::isa::Isa;
 use super::{
     Args,
     bandwidth::{self, Bandwidth},
+    jax::{Versions, Versus},
     maps::Made,
     measure::Measured,
 };
@@ -23,6 +24,7 @@ pub(super) struct Report {
     memory_bandwidth: Bandwidth,
     measurements: Vec<Measured>,
     maps: Vec<Made>,
+    versus: Option<Versus>,
     #[serde(skip)]
     is_json: bool,
 }
@@ -42,6 +44,7 @@ impl Report {
             memory_bandwidth: bandwidth::measure(),
             measurements: Vec::new(),
             maps: Vec::new(),
+            versus: None,
             is_json: args.json,
         };
         if !report.is_json {
@@ -88,6 +91,24 @@ impl Report {
         self.maps.push(made);
     }
 
+    /// Says which simulator is being measured.
+    pub(super) fn peer(&self, v: &Versions) {
+        if !self.is_json {
+            println!(
+                "measuring generals-bots {} on JAX {}, Python {}, {}; it compiles first\n",
+                v.generals_bots, v.jax, v.python, v.device
+            );
+        }
+    }
+
+    /// Takes in the comparison with another simulator.
+    pub(super) fn versus(&mut self, versus: Versus) {
+        if !self.is_json {
+            print_versus(&versus);
+        }
+        self.versus = Some(versus);
+    }
+
     /// Prints the JSON object if that was asked for.
     pub(super) fn end(self) {
         if self.is_json {
@@ -129,6 +150,26 @@ fn print_line(m: &Measured) {
         let times: Vec<String> =
             m.phases.iter().map(|t| format!("{} {:.1}", t.phase, t.ns_per_game_tick)).collect();
         println!("  {}", times.join(", "));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the output of the command")]
+fn print_versus(v: &Versus) {
+    println!("\n{:>9}  generals-bots, thousand game-ticks/s", "games");
+    for l in &v.loops {
+        println!("{:>9}  full loop {:>8.1}, to numpy {:>8.1}", l.games, l.full / 1e3, l.host / 1e3);
+    }
+    let bivouac = v.bivouac_game_ticks_per_second / 1e6;
+    let lines = [
+        ("full loop", v.ratio_to_full, v.full_game_ticks_per_second),
+        ("loop with observations to numpy", v.ratio_to_host, v.host_game_ticks_per_second),
+    ];
+    println!();
+    for (name, ratio, rate) in lines {
+        println!(
+            "Bivouac is {ratio:.1} times its {name}: {bivouac:.3} M to {:.4} M game-ticks/s",
+            rate / 1e6
+        );
     }
 }
 

@@ -22,9 +22,11 @@ pub mod moves;
 mod parquet_files;
 pub mod pipeline;
 pub mod produce;
+mod resume;
 pub mod schema;
 mod segment;
 pub mod stopwatch;
+mod storage;
 mod table;
 pub mod totals;
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::games::ArchivedGame;
 
 /// How a policy fared, one count per game and seat it played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Games and seats played.
     pub played: u64,
@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 /// What a run has made so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Games written.
     pub games: u64,
@@ -43,8 +43,10 @@ pub struct Totals {
     /// Row groups.
     pub row_groups: u64,
     /// Games played so far, written or not.
+    #[serde(skip)]
     pub games_played: u64,
     /// Ticks played so far, written or not.
+    #[serde(skip)]
     pub ticks_played: u64,
     /// How each policy fared.
     pub policies: BTreeMap<String, Record>,

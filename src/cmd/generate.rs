@@ -72,6 +72,7 @@ Examples:
   bivouac generate --games 10000 --policies hunter,expander --kind games --out selfplay
   bivouac generate --players 8 --size random --reward shaped --out ffa
   bivouac generate --teams 2v2 --size 24x24 --max-ticks 800
+  bivouac generate --games 1000000 --out big --resume     go on where this command was ended
 
 A seat s of game g is played by policy number (s + g) modulo the number of policies.
 The same arguments and seed give the same bytes, whatever --threads.";
@@ -99,6 +100,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         rulesets: BTreeMap::from([(ruleset.name.clone(), ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
+        ..Info::default()
     };
     let spec = RolloutSpec {
         seed: args.seed,
@@ -260,5 +262,5 @@ fn command(args: &Args, policies: &[Policy]) -> String {
             add("--canvas", &canvas);
         }
     }
-    command
+    command + &args.output.command()
 }

@@ -45,12 +45,38 @@ pub enum DataError {
         /// The first parameter that differs, with both values.
         difference: String,
     },
+    /// Datasets that are to be merged have other columns.
+    #[error(
+        "{}: its columns are not those of the first dataset ({difference}, \"there\" being the first): merge only datasets of one kind and canvas",
+        path.display()
+    )]
+    Unlike {
+        /// The dataset.
+        path: PathBuf,
+        /// The first difference, with both values.
+        difference: String,
+    },
+    /// Datasets that are to be merged share an episode.
+    #[error(
+        "{}: episode {episode} is in an earlier dataset too: name each shard once, and give runs different seeds",
+        path.display()
+    )]
+    Twice {
+        /// The dataset.
+        path: PathBuf,
+        /// The episode's id.
+        episode: u64,
+    },
     /// A file that the dataset says it has is not there.
     #[error(
         "{}: the file is missing, though meta/info.json counts it: put it back, or pass --force to make the dataset anew",
         .0.display()
     )]
     Missing(PathBuf),
+    /// This build cannot write to S3-compatible storage.
+    #[cfg(not(feature = "s3"))]
+    #[error("{}: this build cannot write to S3: name a folder, or build with --features s3", .0.display())]
+    NoS3(PathBuf),
     /// Another process writes to the folder.
     #[error("{}: another process is writing to the folder: wait for it, or name another one", .0.display())]
     Busy(PathBuf),

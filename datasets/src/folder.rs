@@ -83,8 +83,8 @@ struct OpenFile {
     rows: u64,
 }
 
-const INFO: &str = "meta/info.json";
-const CARD: &str = "README.md";
+pub(crate) const INFO: &str = "meta/info.json";
+pub(crate) const CARD: &str = "README.md";
 
 impl Folder {
     /// Begins a dataset in an empty place, or goes on with the one that is there.
@@ -108,12 +108,14 @@ impl Folder {
         };
         match folder.storage.get(INFO)? {
             Some(info) if folder.options.resumes => folder.resume(&info)?,
-            Some(_) if folder.options.replaces => folder.replace()?,
-            None if folder.storage.is_empty()? => folder.begin()?,
-            None if folder.options.resumes || folder.options.replaces => {
-                return Err(DataError::NotOurs(folder.storage.path("")));
+            _ => {
+                let Self { storage, options, .. } = &folder;
+                if options.resumes && !storage.is_empty()? {
+                    return Err(DataError::NotOurs(storage.path("")));
+                }
+                claim(storage, options.replaces, &folder.told().info())?;
+                folder.write_meta()?;
             }
-            _ => return Err(DataError::NotEmpty(folder.storage.path(""))),
         }
         Ok(folder)
     }
@@ -121,25 +123,6 @@ impl Folder {
     /// Where the run begins, or nothing if it is complete already.
     pub(crate) fn place(&self) -> Option<Place> {
         (!self.is_complete).then_some(self.checkpoint.place)
-    }
-
-    fn begin(&mut self) -> Result<(), DataError> {
-        // From now on it is a dataset of ours, whatever happens.
-        self.storage.put(INFO, self.told().info().as_bytes())?;
-        self.write_meta()
-    }
-
-    fn replace(&mut self) -> Result<(), DataError> {
-        // The old dataset stops being one before its files go, and --resume knows what to do.
-        self.storage.put(INFO, self.told().info().as_bytes())?;
-        for part in ["data", "meta"] {
-            for name in self.storage.names(part)? {
-                if name != INFO {
-                    self.storage.remove(&name)?;
-                }
-            }
-        }
-        self.write_meta()
     }
 
     fn resume(&mut self, info: &[u8]) -> Result<(), DataError> {
@@ -240,22 +223,16 @@ impl Folder {
     fn write_episodes(&mut self) -> Result<(), DataError> {
         let episodes = std::mem::take(&mut self.episodes);
         self.totals.episodes += episodes.len() as u64;
-        let file = name_of("data", self.totals.files);
-        let name = name_of("meta/episodes", self.totals.files);
-        let path = self.storage.path(&name);
-        let schema = schema::episodes();
-        let mut group = RowGroups::new(schema.clone())?.begin()?;
-        group.write(episode_arrays(&episodes, &file))?;
-        let mut open = OpenFile::begin(&self.storage, &name, &schema)?;
-        parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
-        open.close(&path).map(drop)
+        let number = self.totals.files;
+        let arrays = episode_arrays(&episodes, &name_of("data", number));
+        write_episodes(&self.storage, number, vec![arrays])
     }
 
     /// What `meta/info.json` and the card say now.
     fn told(&self) -> Told<'_> {
         Told {
             info: &self.info,
-            kind: &self.kind,
+            kind: self.kind.name(),
             schema: &self.schema,
             options: &self.options,
             totals: &self.totals,
@@ -267,6 +244,49 @@ impl Folder {
         self.storage.put(CARD, self.told().card().as_bytes())?;
         self.storage.put(INFO, self.told().info().as_bytes())
     }
+}
+
+/// Makes a place that of a new dataset: it has to be empty, or hold one that is to be replaced.
+/// `info` is the text of `meta/info.json` until there is something to tell.
+pub(crate) fn claim(storage: &Storage, replaces: bool, info: &str) -> Result<(), DataError> {
+    if storage.get(INFO)?.is_none() {
+        return match storage.is_empty()? {
+            true => storage.put(INFO, info.as_bytes()),
+            false if replaces => Err(DataError::NotOurs(storage.path(""))),
+            false => Err(DataError::NotEmpty(storage.path(""))),
+        };
+    }
+    if !replaces {
+        return Err(DataError::NotEmpty(storage.path("")));
+    }
+    // The old dataset stops being one before its files go, and --resume knows what to do.
+    storage.put(INFO, info.as_bytes())?;
+    for part in ["data", "meta"] {
+        for name in storage.names(part)? {
+            if name != INFO {
+                storage.remove(&name)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the file that tells of the episodes in data file `number`.
+pub(crate) fn write_episodes(
+    storage: &Storage,
+    number: u64,
+    rows: Vec<Vec<ArrayRef>>,
+) -> Result<(), DataError> {
+    let name = name_of("meta/episodes", number);
+    let path = storage.path(&name);
+    let schema = schema::episodes();
+    let mut group = RowGroups::new(schema.clone())?.begin()?;
+    for arrays in rows {
+        group.write(arrays)?;
+    }
+    let mut open = OpenFile::begin(storage, &name, &schema)?;
+    parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
+    open.close(&path).map(drop)
 }
 
 /// Where file `number` of a part lies, below the dataset's folder.

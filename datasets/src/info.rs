@@ -10,7 +10,6 @@ use crate::{
     folder::FolderOptions,
     resume::Checkpoint,
     schema,
-    table::Kind,
     totals::{Record, Totals},
 };
 
@@ -56,7 +55,8 @@ struct File<'a> {
 /// Everything that `meta/info.json` and the card are made from.
 pub(crate) struct Told<'a> {
     pub(crate) info: &'a Info,
-    pub(crate) kind: &'a Kind,
+    /// Name of the table.
+    pub(crate) kind: &'static str,
     pub(crate) schema: &'a Schema,
     pub(crate) options: &'a FolderOptions,
     pub(crate) totals: &'a Totals,
@@ -88,7 +88,7 @@ impl Told<'_> {
             format: "bivouac-dataset",
             schema_version: schema::VERSION,
             engine_version: env!("CARGO_PKG_VERSION"),
-            kind: kind.name(),
+            kind,
             is_complete: self.checkpoint.is_none(),
             command: &info.command,
             seed: info.seed,
@@ -113,7 +113,7 @@ impl Told<'_> {
             policies: &totals.policies,
             lengths: &totals.lengths,
             data_path: DATA_PATH,
-            episodes_path: matches!(kind, Kind::Experiences { .. }).then_some(EPISODES_PATH),
+            episodes_path: (*kind == "experiences").then_some(EPISODES_PATH),
             features: fields.map(|f| (f.name().as_str(), feature(f))).collect(),
             resume: self.checkpoint,
         };
@@ -129,7 +129,7 @@ impl Told<'_> {
         card += "- reinforcement-learning\n- offline-rl\n- generals-io\nconfigs:\n";
         card += "- config_name: default\n  default: true\n  data_files:\n  - split: train\n";
         card += "    path: data/*/*.parquet\n";
-        if matches!(kind, Kind::Experiences { .. }) {
+        if *kind == "experiences" {
             card += "- config_name: episodes\n  data_files:\n  - split: train\n";
             card += "    path: meta/episodes/*/*.parquet\n";
         }
@@ -144,10 +144,7 @@ impl Told<'_> {
             env!("CARGO_PKG_VERSION"),
             info.command,
         );
-        card += match kind {
-            Kind::Games => GAMES_TEXT,
-            Kind::Experiences { .. } => EXPERIENCES_TEXT,
-        };
+        card += if *kind == "games" { GAMES_TEXT } else { EXPERIENCES_TEXT };
         card += "\n| column | type | about |\n|---|---|---|\n";
         for field in schema.fields() {
             let about = field.metadata().iter().filter(|(key, _)| ABOUT.contains(&key.as_str()));

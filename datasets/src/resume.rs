@@ -51,6 +51,14 @@ pub(crate) fn difference(there: &Value, now: &Value) -> Option<String> {
     IDENTITY.iter().find_map(|&key| differ(key, &there[key], &now[key]))
 }
 
+/// Entries of `meta/info.json` that say which columns a dataset has.
+const COLUMNS: [&str; 4] = ["format", "kind", "schema_version", "features"];
+
+/// The first thing in which the columns of two datasets differ, told for the user.
+pub(crate) fn unlike(there: &Value, now: &Value) -> Option<String> {
+    COLUMNS.iter().find_map(|&key| differ(key, &there[key], &now[key]))
+}
+
 fn differ(name: &str, there: &Value, now: &Value) -> Option<String> {
     if there == now {
         return None;

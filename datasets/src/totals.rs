@@ -76,6 +76,32 @@ impl Totals {
         }
     }
 
+    /// Counts what another dataset holds.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.games += other.games;
+        self.ticks += other.ticks;
+        self.moves += other.moves;
+        self.rows += other.rows;
+        self.episodes += other.episodes;
+        self.bytes += other.bytes;
+        self.raw_bytes += other.raw_bytes;
+        self.files += other.files;
+        self.row_groups += other.row_groups;
+        self.games_played += other.games_played;
+        self.ticks_played += other.ticks_played;
+        for (policy, more) in &other.policies {
+            let fared = self.policies.entry(policy.clone()).or_default();
+            fared.played += more.played;
+            fared.won += more.won;
+            fared.lost += more.lost;
+            fared.drawn += more.drawn;
+            fared.truncated += more.truncated;
+        }
+        for (&length, games) in &other.lengths {
+            *self.lengths.entry(length).or_default() += games;
+        }
+    }
+
     /// The length below which a share of the games are, in ticks; 0 without games.
     pub fn length_at(&self, share: f64) -> u32 {
         #[expect(

@@ -24,7 +24,7 @@ struct Few {
     worked: AtomicU64,
 }
 
-const GAMES: u64 = 40;
+const GAMES: u64 = 24;
 
 fn few(players: usize, fails_at: u64) -> Few {
     Few { inner: simulation(players, GAMES), per_job: 3, fails_at, worked: AtomicU64::new(0) }
@@ -56,9 +56,15 @@ fn format(players: usize) -> RowFormat {
     RowFormat { height: 12, width: 15, has_builds: false, has_owners: players > 2 }
 }
 
-/// Options with which a run has a good many files, and some of its games several row groups.
+/// Options with which a run has a good many files, and some of its games several row groups of
+/// experiences.
 fn small() -> FolderOptions {
     FolderOptions { group_bytes: 400_000, file_bytes: 6_000, ..FolderOptions::default() }
+}
+
+/// The same for games, of which a row group holds a few.
+fn small_games() -> FolderOptions {
+    FolderOptions { group_bytes: 10_000, file_bytes: 3_000, ..FolderOptions::default() }
 }
 
 fn resumes() -> FolderOptions {
@@ -67,25 +73,27 @@ fn resumes() -> FolderOptions {
 
 #[test]
 fn a_run_that_fails_at_any_job_goes_on_to_the_same_bytes() {
-    for (players, kind) in [
-        (2, experiences(format(2), Reward::SHAPED)),
-        (4, experiences(format(4), Reward::SPARSE)),
-        (2, Kind::Games),
+    for (players, kind, options) in [
+        (2, experiences(format(2), Reward::SHAPED), small()),
+        (4, experiences(format(4), Reward::SPARSE), small()),
+        (2, Kind::Games, small_games()),
     ] {
         let whole = Scratch::new("whole");
-        let files = write(&few(players, NEVER), kind, &whole, small(), 2).totals.files;
+        let files = write(&few(players, NEVER), kind, &whole, options.clone(), 2).totals.files;
         assert!(files > 3, "only {files} files");
         let whole = tree(&whole);
-        for fails_at in 0..GAMES.div_ceil(3) {
+        for fails_at in [0, 1, 4, 7] {
             let ended = Scratch::new("ended");
-            let error = try_write(&few(players, fails_at), kind, &ended, small(), 2).unwrap_err();
+            let error =
+                try_write(&few(players, fails_at), kind, &ended, options.clone(), 2).unwrap_err();
             assert!(matches!(error, DataError::Worker), "{error}");
             let left = tree(&ended).into_keys().filter(|path| path.ends_with(".tmp")).count();
             assert_eq!(left, 0);
             let producer = few(players, NEVER);
-            write(&producer, kind, &ended, resumes(), 1);
+            let resumes = FolderOptions { resumes: true, ..options.clone() };
+            write(&producer, kind, &ended, resumes, 1);
             assert!(tree(&ended) == whole, "{players} players, ended in job {fails_at}");
-            if fails_at > 9 {
+            if fails_at == 7 {
                 let worked = producer.worked.load(Ordering::Relaxed);
                 assert!(worked < GAMES.div_ceil(3), "nothing was kept of what was finished");
             }
@@ -107,7 +115,7 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes_time_and_again() {
             stop: &stop,
             progress: &mut |_| {
                 since += 1;
-                stop.store(since > 9, Ordering::Relaxed);
+                stop.store(since > 5, Ordering::Relaxed);
             },
             stopwatch: &Stopwatch::default(),
         };
@@ -130,7 +138,7 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes_time_and_again() {
 #[test]
 fn a_dataset_of_other_parameters_is_not_gone_on_with() {
     let folder = Scratch::new("other");
-    try_write(&few(2, 9), Kind::Games, &folder, small(), 1).unwrap_err();
+    try_write(&few(2, 5), Kind::Games, &folder, small(), 1).unwrap_err();
     let before = tree(&folder);
     let refuse = |kind: Kind, options: FolderOptions| {
         let error = try_write(&few(2, NEVER), kind, &folder, options, 1).unwrap_err();
@@ -147,10 +155,11 @@ fn a_dataset_of_other_parameters_is_not_gone_on_with() {
 #[test]
 fn a_file_that_is_missing_is_named() {
     let folder = Scratch::new("missing");
-    try_write(&few(2, 12), Kind::Games, &folder, small(), 1).unwrap_err();
+    try_write(&few(2, 7), Kind::Games, &folder, small_games(), 1).unwrap_err();
     let path = folder.path().join("data/chunk-000/file-000.parquet");
     std::fs::remove_file(&path).unwrap();
-    let error = try_write(&few(2, NEVER), Kind::Games, &folder, resumes(), 1).unwrap_err();
+    let resumes = FolderOptions { resumes: true, ..small_games() };
+    let error = try_write(&few(2, NEVER), Kind::Games, &folder, resumes, 1).unwrap_err();
     assert!(error.to_string().contains("file-000.parquet"), "{error}");
 }
 

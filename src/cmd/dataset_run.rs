@@ -73,7 +73,7 @@ impl FromStr for Canvas {
 /// Where a dataset goes and how its making is told.
 #[derive(clap::Args)]
 pub(super) struct Output {
-    /// Folder of the dataset, which must be new or empty
+    /// Folder of the dataset, which must be new or empty, or s3://bucket/prefix
     #[arg(long, default_value = "bivouac-data", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Replace the dataset in the folder

@@ -40,6 +40,17 @@ impl LocalFolder {
         Ok(LocalFile { file, temporary, path, is_finished: false })
     }
 
+    /// Gives a file another name here, if it is on the same file system and that has links.
+    pub(crate) fn link(&self, from: &Path, name: &str) -> Result<bool, DataError> {
+        let path = self.path(name);
+        make_folder(path.parent().unwrap_or(&path))?;
+        let is_linked = fs::hard_link(from, &path).is_ok();
+        if is_linked {
+            sync_folder(path.parent());
+        }
+        Ok(is_linked)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, DataError> {
         let path = self.path(name);
         match fs::read(&path) {

@@ -1,32 +1,50 @@
 //! Where the files of a dataset lie. A file has its name only when it is whole and lasts.
 
 mod local;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
-use crate::error::DataError;
+use crate::error::{self, DataError};
 
 use local::{LocalFile, LocalFolder};
+#[cfg(feature = "s3")]
+use s3::{Bucket, Multipart};
+
+/// What the names of places in S3-compatible storage begin with.
+pub(crate) const S3: &str = "s3://";
 
 /// A place for the files of one dataset. Names are relative, with `/` between folders.
 pub(crate) enum Storage {
     Local(LocalFolder),
+    #[cfg(feature = "s3")]
+    S3(Bucket),
 }
 
 impl Storage {
-    /// The place of this name: a folder, which is made if need be. Nobody else may write to it
-    /// until this value is dropped.
+    /// The place of this name: a folder, which is made if need be and to which no other process
+    /// writes until this value is dropped, or `s3://bucket/prefix`.
     pub(crate) fn open(root: &Path) -> Result<Self, DataError> {
-        LocalFolder::open(root).map(Self::Local)
+        match root.to_str().filter(|root| root.starts_with(S3)) {
+            #[cfg(feature = "s3")]
+            Some(root) => Bucket::open(root).map(Self::S3),
+            #[cfg(not(feature = "s3"))]
+            Some(_) => Err(DataError::NoS3(root.to_owned())),
+            None => LocalFolder::open(root).map(Self::Local),
+        }
     }
 
     /// A file's full name, as errors show it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Local(folder) => folder.path(name),
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => bucket.path(name),
         }
     }
 
@@ -34,6 +52,8 @@ impl Storage {
     pub(crate) fn begin(&self, name: &str) -> Result<Upload, DataError> {
         match self {
             Self::Local(folder) => folder.begin(name).map(Upload::Local),
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => Ok(Upload::S3(bucket.begin(name))),
         }
     }
 
@@ -41,7 +61,20 @@ impl Storage {
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DataError> {
         let mut upload = self.begin(name)?;
         let path = self.path(name);
-        io::Write::write_all(&mut upload, bytes).map_err(crate::error::file(&path, "write"))?;
+        io::Write::write_all(&mut upload, bytes).map_err(error::file(&path, "write"))?;
+        upload.finish().map(drop)
+    }
+
+    /// Takes a file of this machine as it is: a link to it where that can be, a copy elsewhere.
+    pub(crate) fn copy(&self, from: &Path, name: &str) -> Result<(), DataError> {
+        if let Self::Local(folder) = self
+            && folder.link(from, name)?
+        {
+            return Ok(());
+        }
+        let mut file = File::open(from).map_err(error::file(from, "open"))?;
+        let mut upload = self.begin(name)?;
+        io::copy(&mut file, &mut upload).map_err(error::file(&self.path(name), "write"))?;
         upload.finish().map(drop)
     }
 
@@ -49,6 +82,8 @@ impl Storage {
     pub(crate) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, DataError> {
         match self {
             Self::Local(folder) => folder.get(name),
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => bucket.get(name),
         }
     }
 
@@ -56,6 +91,8 @@ impl Storage {
     pub(crate) fn is_empty(&self) -> Result<bool, DataError> {
         match self {
             Self::Local(folder) => folder.is_empty(),
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => bucket.is_empty(),
         }
     }
 
@@ -63,6 +100,8 @@ impl Storage {
     pub(crate) fn names(&self, folder: &str) -> Result<Vec<String>, DataError> {
         let mut names = match self {
             Self::Local(local) => local.names(folder)?,
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => bucket.names(folder)?,
         };
         names.sort_unstable();
         Ok(names)
@@ -72,6 +111,8 @@ impl Storage {
     pub(crate) fn remove(&self, name: &str) -> Result<(), DataError> {
         match self {
             Self::Local(folder) => folder.remove(name),
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => bucket.remove(name),
         }
     }
 }
@@ -79,6 +120,8 @@ impl Storage {
 /// A file being written. Dropped before it is finished, it leaves nothing.
 pub(crate) enum Upload {
     Local(LocalFile),
+    #[cfg(feature = "s3")]
+    S3(Multipart),
 }
 
 impl Upload {
@@ -86,6 +129,8 @@ impl Upload {
     pub(crate) fn finish(self) -> Result<u64, DataError> {
         match self {
             Self::Local(file) => file.finish(),
+            #[cfg(feature = "s3")]
+            Self::S3(file) => file.finish(),
         }
     }
 }
@@ -94,12 +139,17 @@ impl io::Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Local(file) => file.write(bytes),
+            #[cfg(feature = "s3")]
+            Self::S3(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Local(file) => file.flush(),
+            // A file is not there before it is whole, so there is nothing to bring forward.
+            #[cfg(feature = "s3")]
+            Self::S3(_) => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod maps;
 mod measure;
 mod report;
 mod roster;
+mod write;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Measure map generation only
     #[arg(long)]
     maps: bool,
+    /// Measure how datasets of the first number of games are written, and other encodings
+    #[arg(long, conflicts_with_all = ["maps", "phases"])]
+    write: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -60,12 +64,14 @@ const EXAMPLES: &str = "Examples:
                                                        what each phase costs
   bivouac bench --size 28x28 --players 8 --games 1024  eight players
   bivouac bench --maps                                 maps per second
+  bivouac bench --write --games 500                    rows written, against what Parquet allows
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.seconds > 0.0, "--seconds {}: give more than 0", args.seconds);
-    anyhow::ensure!(args.games.iter().all(|&n| n > 0), "--games 0: give at least 1");
+    let has_games = !args.games.is_empty() && args.games.iter().all(|&n| n > 0);
+    anyhow::ensure!(has_games, "--games 0: give at least 1");
     anyhow::ensure!(args.threads.iter().all(|&n| n > 0), "--threads 0: give at least 1");
     let isa = isa(&args.isa)?;
     let mut report = Report::begin(&args, isa);
@@ -78,6 +84,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let threads = if args.threads.is_empty() { default_threads() } else { args.threads.clone() };
     let roster = roster::Roster::new(&args)?;
+    if args.write {
+        let case = write::Case::new(&args, &roster, args.games[0])?;
+        for &threads in &threads {
+            report.written(case.measure(threads)?);
+        }
+        report.encoded(case.encodings()?);
+        report.end();
+        return Ok(ExitCode::SUCCESS);
+    }
     let phases = phases(&args.phases)?;
     for &games in &args.games {
         for &threads in &threads {

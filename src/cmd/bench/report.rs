@@ -8,6 +8,7 @@ use super::{
     bandwidth::{self, Bandwidth},
     maps::Made,
     measure::Measured,
+    write::{Encoded, Written},
 };
 
 /// Everything a run of `bivouac bench` found out.
@@ -23,6 +24,8 @@ pub(super) struct Report {
     memory_bandwidth: Bandwidth,
     measurements: Vec<Measured>,
     maps: Vec<Made>,
+    written: Vec<Written>,
+    encodings: Vec<Encoded>,
     #[serde(skip)]
     is_json: bool,
 }
@@ -42,6 +45,8 @@ impl Report {
             memory_bandwidth: bandwidth::measure(),
             measurements: Vec::new(),
             maps: Vec::new(),
+            written: Vec::new(),
+            encodings: Vec::new(),
             is_json: args.json,
         };
         if !report.is_json {
@@ -86,6 +91,28 @@ impl Report {
             println!("{kind:>12} {size} maps, {threads} threads: {maps_per_second:>9.0} maps/s");
         }
         self.maps.push(made);
+    }
+
+    /// Takes in how fast datasets are written.
+    pub(super) fn written(&mut self, written: Written) {
+        if !self.is_json {
+            if self.written.is_empty() {
+                println!("{}", Written::HEADS);
+            }
+            println!("{}", written.line());
+        }
+        self.written.push(written);
+    }
+
+    /// Takes in what encodings come to.
+    pub(super) fn encoded(&mut self, encodings: Vec<Encoded>) {
+        if !self.is_json {
+            println!("\nthe same rows, raw Parquet, 1 thread:");
+            for encoded in &encodings {
+                println!("{}", encoded.line());
+            }
+        }
+        self.encodings = encodings;
     }
 
     /// Prints the JSON object if that was asked for.

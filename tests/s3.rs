@@ -7,9 +7,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 use common::{folder, python, tree};
@@ -21,6 +19,7 @@ const LARGE: [&str; 7] =
 /// A server in the background, ended with the test.
 struct Server {
     child: Child,
+    output: BufReader<ChildStdout>,
     endpoint: String,
     python: PathBuf,
 }
@@ -36,11 +35,17 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let mut port = String::new();
-        let stdout = child.stdout.take().expect("its output");
-        BufReader::new(stdout).read_line(&mut port).expect("a port");
-        let endpoint = format!("http://127.0.0.1:{}", port.trim());
-        Self { child, endpoint, python }
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut server = Self { child, output, endpoint: String::new(), python };
+        server.endpoint = format!("http://127.0.0.1:{}", server.line());
+        server
+    }
+
+    /// The next line that it prints.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the server's output");
+        line.trim().to_owned()
     }
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -90,36 +95,30 @@ fn error(output: &Output) -> String {
 
 #[test]
 fn storage_holds_the_bytes_of_a_local_run_even_if_uploads_were_killed() {
-    let server = Server::start();
-    server.fetch("kept");
+    let mut server = Server::start();
+    server.fetch("held");
     let local = folder("s3-local");
     let run = server.run(&[&LARGE[..], &["--out", local.to_str().expect("Unicode")]].concat());
     assert!(run.status.success(), "{}", error(&run));
     let files = tree(&local);
     assert!(files.values().any(|bytes| bytes.len() > 8 << 20), "several parts");
-    let args = [&LARGE[..], &["--out", "s3://kept/runs/a", "--resume"]].concat();
-    // Killed once while an upload is under way.
+    let args = [&LARGE[..], &["--out", "s3://held/runs/a", "--resume"]].concat();
+    // Killed while an upload is under way.
     let mut child = server.bivouac(&args).spawn().expect("bivouac runs");
-    let until = Instant::now() + Duration::from_secs(60);
-    let uploads = loop {
-        let (_, uploads) = server.fetch("kept");
-        let has_ended = child.try_wait().expect("a child").is_some();
-        if uploads > 0 || has_ended || Instant::now() > until {
-            break uploads;
-        }
-        thread::sleep(Duration::from_millis(10));
-    };
+    assert_eq!(server.line(), "held");
     child.kill().expect("it can be killed");
     child.wait().expect("it ends");
-    assert_eq!(uploads, 1, "an upload was seen under way");
+    let (there, uploads) = server.fetch("held");
+    assert_eq!(uploads, 1, "storage keeps the parts of an upload that nobody ends");
+    assert!(!there.join("runs/a/data/chunk-000/file-000.parquet").exists());
     let run = server.run(&args);
     assert!(run.status.success(), "{}", error(&run));
-    let (there, uploads) = server.fetch("kept");
+    let (there, uploads) = server.fetch("held");
     assert_eq!(uploads, 0, "what the killed run left is ended");
     assert!(tree(&there.join("runs/a")) == files);
     let run = server.run(&args[..args.len() - 1]);
     assert_eq!(run.status.code(), Some(1));
-    assert!(error(&run).contains("s3://kept/runs/a"), "{}", error(&run));
+    assert!(error(&run).contains("s3://held/runs/a"), "{}", error(&run));
 }
 
 #[test]

@@ -81,9 +81,15 @@ impl LocalFolder {
         Ok(names)
     }
 
+    /// Removes a file, if it is there.
     pub(crate) fn remove(&self, name: &str) -> Result<(), DataError> {
         let path = self.path(name);
-        fs::remove_file(&path).map_err(error::file(&path, "remove"))?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error::file(&path, "remove")(error));
+            }
+            _ => {}
+        }
         // Folders that this leaves empty go too, up to the dataset's own.
         let mut folder = path.parent();
         while let Some(empty) = folder.filter(|folder| *folder != self.root) {

@@ -107,7 +107,7 @@ impl Storage {
         Ok(names)
     }
 
-    /// Removes a file.
+    /// Removes a file, if it is there.
     pub(crate) fn remove(&self, name: &str) -> Result<(), DataError> {
         match self {
             Self::Local(folder) => folder.remove(name),

@@ -72,25 +72,29 @@ fn random(state: &mut u64) -> u64 {
     *state >> 33
 }
 
-/// Rows of a Parquet file, every page of which is read, and its episodes with each one's last step.
-fn read(path: &Path) -> (u64, BTreeMap<(u64, u64), (u64, bool)>) {
+/// Rows of an agent's episode, by (episode, agent), and whether the last of them is there.
+type Episodes = BTreeMap<(u64, u64), (u64, bool)>;
+
+/// Rows of a Parquet file, every page of which is read, and its episodes.
+fn read(path: &Path) -> (u64, Episodes) {
+    let shown = path.display();
     let file = File::open(path).expect("a file");
-    let reader = SerializedFileReader::new(file).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    let reader = SerializedFileReader::new(file).unwrap_or_else(|e| panic!("{shown}: {e}"));
     let (mut rows, mut episodes) = (0, BTreeMap::new());
     for row in reader.get_row_iter(None).expect("rows") {
-        let row = row.unwrap_or_else(|e| panic!("{path:?}: {e}"));
+        let row = row.unwrap_or_else(|e| panic!("{shown}: {e}"));
         rows += 1;
         let row: BTreeMap<_, _> = row.into_columns().into_iter().collect();
         let number = |name: &str| match row.get(name) {
             Some(&Field::ULong(number)) => number,
             Some(&Field::UInt(number)) => u64::from(number),
             Some(&Field::UByte(number)) => u64::from(number),
-            other => panic!("{path:?}: {name} is {other:?}"),
+            other => panic!("{shown}: {name} is {other:?}"),
         };
         if let Some(is_last) = row.get("is_last") {
             let episode = (number("episode_id"), number("agent_id"));
             let (next, ended) = episodes.entry(episode).or_insert((0, false));
-            assert_eq!((number("step"), *ended), (*next, false), "{path:?}: rows in order");
+            assert_eq!((number("step"), *ended), (*next, false), "{shown}: rows in order");
             *next += 1;
             *ended = *is_last == Field::Bool(true);
         }
@@ -116,7 +120,7 @@ fn check(out: &Path) -> u64 {
             continue;
         }
         let (rows_here, ended) = read(&out.join(&name));
-        assert!(ended.values().all(|(_, ended)| *ended), "{name:?}: whole episodes only");
+        assert!(ended.values().all(|(_, ended)| *ended), "{}: whole episodes only", name.display());
         if !name.starts_with("data") {
             continue;
         }
@@ -138,6 +142,7 @@ fn check(out: &Path) -> u64 {
 }
 
 /// Kills runs of a command until there have been so many kills, and compares each dataset.
+#[expect(clippy::print_stderr, reason = "how much a long run has tried is of interest")]
 fn kill(name: &str, arguments: &[&str], kills: u64, seed: u64) {
     let whole = folder(&format!("kill-{name}-whole"));
     let since = Instant::now();
@@ -174,7 +179,7 @@ fn kill(name: &str, arguments: &[&str], kills: u64, seed: u64) {
         }
     }
     assert!(in_middle > 0 || kills < 4, "no kill hit a run that had files");
-    println!("{name}: {killed} kills, {in_middle} with files there, {runs} datasets compared");
+    eprintln!("{name}: {killed} kills, {in_middle} with files there, {runs} datasets compared");
 }
 
 fn kills() -> u64 {

@@ -22,7 +22,7 @@ use crate::{
 pub struct Rows {
     schema: SchemaRef,
     groups: Vec<Vec<RecordBatch>>,
-    rows: u64,
+    count: u64,
 }
 
 /// What writing or reading rows came to.
@@ -59,12 +59,12 @@ impl Rows {
             path: root.to_owned(),
             problem: "the dataset has no data files".to_owned(),
         })?;
-        Ok(Self { schema, groups, rows })
+        Ok(Self { schema, groups, count: rows })
     }
 
     /// Number of rows.
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.count
     }
 
     /// Writes the rows with the Parquet library's own writer, each thread a share of the row groups
@@ -93,7 +93,7 @@ impl Rows {
             let bytes = writers.into_iter().map(|w| w.join().unwrap_or(Err(DataError::Worker)));
             bytes.sum::<Result<u64, DataError>>()
         })?;
-        Ok(Measured { rows: self.rows, bytes, seconds: since.elapsed().as_secs_f64() })
+        Ok(Measured { rows: self.count, bytes, seconds: since.elapsed().as_secs_f64() })
     }
 
     fn write_share(

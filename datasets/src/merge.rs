@@ -127,13 +127,11 @@ impl Part {
                 mine.extend(ids.values());
             }
         }
-        match mine.iter().filter(|id| seen.contains(id)).min() {
-            Some(&episode) => Err(DataError::Twice { path: self.root.clone(), episode }),
-            None => {
-                seen.extend(mine);
-                Ok(())
-            }
+        if let Some(&episode) = mine.iter().filter(|id| seen.contains(id)).min() {
+            return Err(DataError::Twice { path: self.root.clone(), episode });
         }
+        seen.extend(mine);
+        Ok(())
     }
 }
 
@@ -144,19 +142,18 @@ fn refuse_twice(parts: &[Part]) -> Result<(), DataError> {
 
 /// How the merged dataset came to be: the commands of its parts, and the one that merged them.
 fn told_of(parts: &[Part]) -> Info {
-    let mut command = String::new();
-    let mut merge = "bivouac merge".to_owned();
-    for (number, part) in parts.iter().enumerate() {
-        command += part.info["command"].as_str().unwrap_or_default();
-        command += &format!(" --out part-{number}\n");
-        merge += &format!(" part-{number}");
-    }
+    let commands = parts.iter().enumerate().map(|(number, part)| {
+        let command = part.info["command"].as_str().unwrap_or_default();
+        format!("{command} --out part-{number}\n")
+    });
+    let names: Vec<String> = (0..parts.len()).map(|number| format!("part-{number}")).collect();
+    let merge = format!("bivouac merge {}", names.join(" "));
     let rulesets = parts.iter().filter_map(|part| part.info["rulesets"].as_object()).flatten();
     let rulesets =
         rulesets.map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned()));
     let first = &parts[0].info;
     Info {
-        command: command + &merge,
+        command: commands.collect::<String>() + &merge,
         seed: first["seed"].as_u64().unwrap_or_default(),
         rulesets: rulesets.collect::<BTreeMap<_, _>>(),
         reward: first["reward"].clone(),

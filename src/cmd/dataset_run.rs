@@ -72,8 +72,9 @@ impl FromStr for Canvas {
 
 /// Where a dataset goes and how its making is told.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Output {
-    /// Folder of the dataset, which must be new or empty, or s3://bucket/prefix
+    /// Folder of the dataset, which must be new or empty, or `s3://bucket/prefix`
     #[arg(long, default_value = "bivouac-data", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Replace the dataset in the folder
@@ -118,10 +119,12 @@ impl Output {
         let usual = FolderOptions::default();
         let mut command = String::new();
         if self.file_bytes != usual.file_bytes {
-            command += &format!(" --file-bytes {}", self.file_bytes);
+            command.push_str(" --file-bytes ");
+            command.push_str(&self.file_bytes.to_string());
         }
         if self.group_bytes != usual.group_bytes as u64 {
-            command += &format!(" --group-bytes {}", self.group_bytes);
+            command.push_str(" --group-bytes ");
+            command.push_str(&self.group_bytes.to_string());
         }
         command
     }

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Folders of complete datasets, in the order their rows are to have
     #[arg(required = true, value_name = "DIR")]
     parts: Vec<PathBuf>,
-    /// Folder of the dataset, which must be new or empty, or s3://bucket/prefix
+    /// Folder of the dataset, which must be new or empty, or `s3://bucket/prefix`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace the dataset in the folder

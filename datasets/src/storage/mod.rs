@@ -157,5 +157,5 @@ impl io::Write for Upload {
 /// Whether a name is that of a file which was never finished.
 pub(crate) fn is_unfinished(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    file.starts_with('.') && file.ends_with(".tmp")
+    file.strip_prefix('.').is_some_and(|file| file.strip_suffix(".tmp").is_some())
 }

@@ -20,7 +20,7 @@ use crate::error::DataError;
 const PART_BYTES: usize = 8 << 20;
 
 /// How long requests that fail are tried again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A prefix of a bucket.
 #[derive(Clone)]
@@ -65,8 +65,8 @@ impl Bucket {
     }
 
     fn key(&self, name: &str) -> Key {
-        let parts = self.0.prefix.parts();
-        name.split('/').filter(|part| !part.is_empty()).fold(Key::from_iter(parts), Key::join)
+        let parts = name.split('/').filter(|part| !part.is_empty());
+        parts.fold(self.0.prefix.clone(), Key::join)
     }
 
     pub(crate) fn begin(&self, name: &str) -> Multipart {

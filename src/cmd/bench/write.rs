@@ -43,10 +43,10 @@ pub(super) struct Written {
     /// Rows a second that the Parquet library writes of arrays that are there: the ceiling.
     pub(super) ceiling: f64,
     /// Rows a second of recorded games written as a dataset.
-    pub(super) written: f64,
+    pub(super) recorded: f64,
     /// Rows a second of `bivouac generate`: played and written.
     pub(super) generated: f64,
-    /// `written` over `ceiling`.
+    /// `recorded` over `ceiling`.
     pub(super) share_of_ceiling: f64,
     /// `generated` over the slower of `simulated` and `ceiling`.
     pub(super) share_of_slower: f64,
@@ -59,11 +59,11 @@ impl Written {
 
     /// One line of a table.
     pub(super) fn line(&self) -> String {
-        let rates = [self.simulated, self.ceiling, self.written, self.generated].map(count);
-        let [simulated, ceiling, written, generated] = rates;
+        let rates = [self.simulated, self.ceiling, self.recorded, self.generated].map(count);
+        let [simulated, ceiling, recorded, generated] = rates;
         let (of_ceiling, of_slower) = (100.0 * self.share_of_ceiling, 100.0 * self.share_of_slower);
         format!(
-            "{:>7} {simulated:>14} {ceiling:>14} {written:>12} {generated:>12} \
+            "{:>7} {simulated:>14} {ceiling:>14} {recorded:>12} {generated:>12} \
              {of_ceiling:>11.0} % {of_slower:>14.0} %",
             self.threads,
         )
@@ -181,7 +181,7 @@ impl Case {
             rows,
             simulated: rate(played),
             ceiling: rate(least),
-            written: rate(seconds),
+            recorded: rate(seconds),
             generated: rate(together),
             share_of_ceiling: rate(seconds) / rate(least),
             share_of_slower: rate(together) / slower,

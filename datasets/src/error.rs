@@ -24,16 +24,62 @@ pub enum DataError {
     },
     /// The output folder holds something already.
     #[error(
-        "{}: the folder is not empty: name another one, or pass --force to replace the dataset in it",
+        "{}: the folder is not empty: name another one, or pass --resume to go on with the dataset in it, or --force to replace it",
         .0.display()
     )]
     NotEmpty(PathBuf),
-    /// `--force` was given for a folder that is no dataset of ours.
+    /// `--force` or `--resume` was given for a folder that is no dataset of ours.
     #[error(
         "{}: the folder is not empty and has no meta/info.json of a dataset: nothing in it was removed; name another folder",
         .0.display()
     )]
     NotOurs(PathBuf),
+    /// `--resume` was given with parameters that are not those of the dataset in the folder.
+    #[error(
+        "{}: the dataset in it is of another run: {difference}: give the same parameters to go on with it, or name another folder, or pass --force to replace it",
+        path.display()
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// The first parameter that differs, with both values.
+        difference: String,
+    },
+    /// Datasets that are to be merged have other columns.
+    #[error(
+        "{}: its columns are not those of the first dataset ({difference}, \"there\" being the first): merge only datasets of one kind and canvas",
+        path.display()
+    )]
+    Unlike {
+        /// The dataset.
+        path: PathBuf,
+        /// The first difference, with both values.
+        difference: String,
+    },
+    /// Datasets that are to be merged share an episode.
+    #[error(
+        "{}: episode {episode} is in an earlier dataset too: name each shard once, and give runs different seeds",
+        path.display()
+    )]
+    Twice {
+        /// The dataset.
+        path: PathBuf,
+        /// The episode's id.
+        episode: u64,
+    },
+    /// A file that the dataset says it has is not there.
+    #[error(
+        "{}: the file is missing, though meta/info.json counts it: put it back, or pass --force to make the dataset anew",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// This build cannot write to S3-compatible storage.
+    #[cfg(not(feature = "s3"))]
+    #[error("{}: this build cannot write to S3: name a folder, or build with --features s3", .0.display())]
+    NoS3(PathBuf),
+    /// Another process writes to the folder.
+    #[error("{}: another process is writing to the folder: wait for it, or name another one", .0.display())]
+    Busy(PathBuf),
     /// A Parquet file could not be written or read.
     #[error("{}: {source}", path.display())]
     Parquet {

@@ -1,9 +1,12 @@
 //! A dataset folder: data files that appear only when they are whole, and what is told of them.
+//!
+//! A full data file gets its name first, then the file of its episodes, then the card, and last
+//! `meta/info.json`, which says how many files there are and where a run that was ended goes on.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    collections::BTreeSet,
+    io::{self, BufWriter},
+    path::Path,
     sync::Arc,
 };
 
@@ -17,9 +20,11 @@ use arrow::{
 
 use crate::{
     error::{self, DataError},
-    info::Info,
+    info::{Info, Told},
     parquet_files::{self, FileWriter, RowGroups},
+    resume::{self, Checkpoint, Place},
     schema,
+    storage::{self, Storage, Upload},
     table::{EncodedGroup, EpisodeRow, Kind},
     totals::Totals,
 };
@@ -39,75 +44,133 @@ const FILES_PER_CHUNK: u64 = 1_000;
 pub struct FolderOptions {
     /// Whether a dataset that is in the folder is removed first.
     pub replaces: bool,
+    /// Whether a run that was ended goes on, with the same bytes as if it had not been. In an empty
+    /// folder it begins.
+    pub resumes: bool,
     /// Bytes after which a data file is closed and the next one begun.
     pub file_bytes: u64,
     /// Bytes of the wide columns that a row group of experiences holds at most before encoding,
-    /// unless a single agent's episode is more. Each thread needs about so much memory.
+    /// unless a single agent's episode is more. Each thread needs about so much memory. A row group
+    /// of games holds at most so many bytes of moves, and never more than 4 MiB.
     pub group_bytes: usize,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self { replaces: false, file_bytes: FILE_BYTES, group_bytes: GROUP_BYTES }
+        let (file_bytes, group_bytes) = (FILE_BYTES, GROUP_BYTES);
+        Self { replaces: false, resumes: false, file_bytes, group_bytes }
     }
 }
 
 /// A dataset folder being written.
 pub(crate) struct Folder {
-    root: PathBuf,
+    storage: Storage,
     kind: Kind,
     schema: SchemaRef,
     info: Info,
-    file_bytes: u64,
+    options: FolderOptions,
     open: Option<OpenFile>,
     episodes: Vec<(EpisodeRow, u32, u64)>,
+    /// The end of the last full file.
+    checkpoint: Checkpoint,
+    is_complete: bool,
     pub(crate) totals: Totals,
 }
 
 struct OpenFile {
-    temporary: PathBuf,
-    writer: FileWriter<BufWriter<File>>,
+    writer: FileWriter<BufWriter<Upload>>,
     row_groups: u32,
     rows: u64,
 }
 
+pub(crate) const INFO: &str = "meta/info.json";
+pub(crate) const CARD: &str = "README.md";
+
 impl Folder {
-    /// Begins a dataset in an empty or new folder.
-    pub(crate) fn create(
-        root: &Path,
+    /// Begins a dataset in an empty place, or goes on with the one that is there.
+    pub(crate) fn open(
+        storage: Storage,
         kind: Kind,
         info: Info,
-        options: &FolderOptions,
+        options: FolderOptions,
     ) -> Result<Self, DataError> {
-        make_room(root, options.replaces)?;
-        for part in ["data", "meta"] {
-            let path = root.join(part);
-            fs::create_dir_all(&path).map_err(error::file(&path, "create the folder"))?;
-        }
-        let folder = Self {
-            root: root.to_owned(),
+        let mut folder = Self {
+            storage,
             schema: kind.schema(),
             kind,
             info,
-            file_bytes: options.file_bytes,
+            options,
             open: None,
             episodes: Vec::new(),
+            checkpoint: Checkpoint::default(),
+            is_complete: false,
             totals: Totals::default(),
         };
-        folder.write_meta(false)?;
+        match folder.storage.get(INFO)? {
+            Some(info) if folder.options.resumes => folder.resume(&info)?,
+            _ => {
+                let Self { storage, options, .. } = &folder;
+                if options.resumes && !storage.is_empty()? {
+                    return Err(DataError::NotOurs(storage.path("")));
+                }
+                claim(storage, options.replaces, &folder.told().info())?;
+                folder.write_meta()?;
+            }
+        }
         Ok(folder)
+    }
+
+    /// Where the run begins, or nothing if it is complete already.
+    pub(crate) fn place(&self) -> Option<Place> {
+        (!self.is_complete).then_some(self.checkpoint.place)
+    }
+
+    fn resume(&mut self, info: &[u8]) -> Result<(), DataError> {
+        let path = self.storage.path(INFO);
+        let bad = |problem: String| DataError::Info { path: path.clone(), problem };
+        let there = serde_json::from_slice(info).map_err(|e| bad(e.to_string()))?;
+        let now = serde_json::from_str(&self.told().info()).map_err(|e| bad(e.to_string()))?;
+        if let Some(difference) = resume::difference(&there, &now) {
+            return Err(DataError::OtherRun { path: self.storage.path(""), difference });
+        }
+        let checkpoint = Told::read(&there).map_err(|e| bad(e.to_string()))?;
+        self.is_complete = there["is_complete"] == true;
+        self.totals = checkpoint.totals.clone();
+        self.checkpoint = checkpoint;
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        for number in 0..self.totals.files {
+            wanted.insert(name_of("data", number));
+            if matches!(self.kind, Kind::Experiences { .. }) {
+                wanted.insert(name_of("meta/episodes", number));
+            }
+        }
+        let names = self.storage.names("data")?.into_iter();
+        let there: BTreeSet<String> = names.chain(self.storage.names("meta")?).collect();
+        if let Some(name) = wanted.difference(&there).next() {
+            return Err(DataError::Missing(self.storage.path(name)));
+        }
+        if !self.is_complete {
+            // Told first: at no time does it count a file that is gone.
+            self.write_meta()?;
+        }
+        for name in there.difference(&wanted) {
+            if storage::is_unfinished(name) || name.ends_with(".parquet") {
+                self.storage.remove(name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Appends a row group, and closes the file if it is large enough.
     pub(crate) fn append(&mut self, group: EncodedGroup) -> Result<(), DataError> {
-        let path = self.path_of("data", self.totals.files);
+        let name = name_of("data", self.totals.files);
+        let path = self.storage.path(&name);
         if self.open.is_none() {
-            self.open = Some(OpenFile::begin(&path, &self.schema)?);
+            self.open = Some(OpenFile::begin(&self.storage, &name, &self.schema)?);
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let (rows, raw_bytes) = (group.rows.rows, group.rows.raw_bytes);
-        parquet_files::append(&mut open.writer, group.rows)
-            .map_err(error::parquet(&open.temporary))?;
+        parquet_files::append(&mut open.writer, group.rows).map_err(error::parquet(&path))?;
         for mut episode in group.episodes {
             episode.row += open.rows;
             self.episodes.push((episode, open.row_groups, self.totals.files));
@@ -120,8 +183,10 @@ impl Folder {
         for game in &group.games {
             self.totals.add(game);
         }
-        if open.writer.bytes_written() as u64 >= self.file_bytes {
+        if open.writer.bytes_written() as u64 >= self.options.file_bytes {
             self.close_file()?;
+            self.checkpoint = Checkpoint { place: group.end, totals: self.totals.clone() };
+            self.write_meta()?;
         }
         Ok(())
     }
@@ -132,140 +197,120 @@ impl Folder {
         self.totals.bytes + open
     }
 
-    /// Closes the last file. `complete` says whether the run did all it was asked to.
-    pub(crate) fn finish(mut self, complete: bool) -> Result<Totals, DataError> {
-        self.close_file()?;
-        self.write_meta(complete)?;
+    /// Closes the last file. `is_complete` says whether the run did all it was asked to.
+    pub(crate) fn finish(mut self, is_complete: bool) -> Result<Totals, DataError> {
+        if !self.is_complete {
+            self.close_file()?;
+            self.is_complete = is_complete;
+            self.write_meta()?;
+        }
         Ok(std::mem::take(&mut self.totals))
     }
 
-    /// Gives the open file its final name, then tells of it.
+    /// Gives the open file its final name, and after it the file of its episodes.
     fn close_file(&mut self) -> Result<(), DataError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let path = self.path_of("data", self.totals.files);
+        let path = self.storage.path(&name_of("data", self.totals.files));
         self.totals.bytes += open.close(&path)?;
         if matches!(self.kind, Kind::Experiences { .. }) {
             self.write_episodes()?;
         }
         self.totals.files += 1;
-        self.write_meta(false)
+        Ok(())
     }
 
     /// Tells of the episodes in the file that was just closed.
     fn write_episodes(&mut self) -> Result<(), DataError> {
         let episodes = std::mem::take(&mut self.episodes);
         self.totals.episodes += episodes.len() as u64;
-        let file = self.name_of("data", self.totals.files);
-        let path = self.path_of("meta/episodes", self.totals.files);
-        let schema = schema::episodes();
-        let mut group = RowGroups::new(schema.clone())?.begin()?;
-        group.write(episode_arrays(&episodes, &file))?;
-        let mut open = OpenFile::begin(&path, &schema)?;
-        parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
-        open.close(&path).map(drop)
+        let number = self.totals.files;
+        let arrays = episode_arrays(&episodes, &name_of("data", number));
+        write_episodes(&self.storage, number, vec![arrays])
     }
 
-    fn write_meta(&self, complete: bool) -> Result<(), DataError> {
-        let info = self.info.text(&self.kind, &self.schema, &self.totals, complete);
-        let card = self.info.card(&self.kind, &self.schema, &self.totals);
-        write_whole(&self.root.join("README.md"), card.as_bytes())?;
-        write_whole(&self.root.join("meta/info.json"), info.as_bytes())
+    /// What `meta/info.json` and the card say now.
+    fn told(&self) -> Told<'_> {
+        Told {
+            info: &self.info,
+            kind: self.kind.name(),
+            schema: &self.schema,
+            options: &self.options,
+            totals: &self.totals,
+            checkpoint: (!self.is_complete).then_some(&self.checkpoint),
+        }
     }
 
-    /// Where file `number` of a part lies, below the dataset's folder.
-    #[expect(clippy::unused_self, reason = "reads as what it is: a name within this folder")]
-    fn name_of(&self, part: &str, number: u64) -> String {
-        let (chunk, file) = (number / FILES_PER_CHUNK, number % FILES_PER_CHUNK);
-        format!("{part}/chunk-{chunk:03}/file-{file:03}.parquet")
-    }
-
-    fn path_of(&self, part: &str, number: u64) -> PathBuf {
-        self.root.join(self.name_of(part, number))
+    fn write_meta(&self) -> Result<(), DataError> {
+        self.storage.put(CARD, self.told().card().as_bytes())?;
+        self.storage.put(INFO, self.told().info().as_bytes())
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // After an error or a panic: what is not whole must not stay.
-        if let Some(open) = self.open.take() {
-            drop(fs::remove_file(&open.temporary));
+/// Makes a place that of a new dataset: it has to be empty, or hold one that is to be replaced.
+/// `info` is the text of `meta/info.json` until there is something to tell.
+pub(crate) fn claim(storage: &Storage, replaces: bool, info: &str) -> Result<(), DataError> {
+    if storage.get(INFO)?.is_none() {
+        return match storage.is_empty()? {
+            true => storage.put(INFO, info.as_bytes()),
+            false if replaces => Err(DataError::NotOurs(storage.path(""))),
+            false => Err(DataError::NotEmpty(storage.path(""))),
+        };
+    }
+    if !replaces {
+        return Err(DataError::NotEmpty(storage.path("")));
+    }
+    // The old dataset stops being one before its files go, and --resume knows what to do.
+    storage.put(INFO, info.as_bytes())?;
+    for part in ["data", "meta"] {
+        for name in storage.names(part)? {
+            if name != INFO {
+                storage.remove(&name)?;
+            }
         }
     }
+    Ok(())
+}
+
+/// Writes the file that tells of the episodes in data file `number`.
+pub(crate) fn write_episodes(
+    storage: &Storage,
+    number: u64,
+    rows: Vec<Vec<ArrayRef>>,
+) -> Result<(), DataError> {
+    let name = name_of("meta/episodes", number);
+    let path = storage.path(&name);
+    let schema = schema::episodes();
+    let mut group = RowGroups::new(schema.clone())?.begin()?;
+    for arrays in rows {
+        group.write(arrays)?;
+    }
+    let mut open = OpenFile::begin(storage, &name, &schema)?;
+    parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
+    open.close(&path).map(drop)
+}
+
+/// Where file `number` of a part lies, below the dataset's folder.
+pub(crate) fn name_of(part: &str, number: u64) -> String {
+    let (chunk, file) = (number / FILES_PER_CHUNK, number % FILES_PER_CHUNK);
+    format!("{part}/chunk-{chunk:03}/file-{file:03}.parquet")
 }
 
 impl OpenFile {
-    fn begin(path: &Path, schema: &SchemaRef) -> Result<Self, DataError> {
-        let folder = path.parent().unwrap_or(path);
-        fs::create_dir_all(folder).map_err(error::file(folder, "create the folder"))?;
-        let temporary = temporary(path);
-        let file = File::create(&temporary).map_err(error::file(&temporary, "create the file"))?;
-        let writer =
-            parquet_files::begin(BufWriter::with_capacity(1 << 20, file), schema, &temporary)?;
-        Ok(Self { temporary, writer, row_groups: 0, rows: 0 })
+    fn begin(storage: &Storage, name: &str, schema: &SchemaRef) -> Result<Self, DataError> {
+        let to = BufWriter::with_capacity(1 << 20, storage.begin(name)?);
+        let writer = parquet_files::begin(to, schema, &storage.path(name))?;
+        Ok(Self { writer, row_groups: 0, rows: 0 })
     }
 
     /// Writes what is left, makes it last, gives it its name, and returns its bytes.
     fn close(self, path: &Path) -> Result<u64, DataError> {
-        let Self { temporary, writer, .. } = self;
-        let buffer = writer.into_inner().map_err(error::parquet(&temporary))?;
-        let file = buffer
+        let buffer = self.writer.into_inner().map_err(error::parquet(path))?;
+        let upload = buffer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
-            .map_err(error::file(&temporary, "write"))?;
-        let bytes = file.metadata().map_err(error::file(&temporary, "read the size"))?.len();
-        persist(file, &temporary, path)?;
-        Ok(bytes)
+            .map_err(error::file(path, "write"))?;
+        upload.finish()
     }
-}
-
-/// The name under which a file is written until it is whole. Readers skip names with a dot first.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.tmp"))
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    let temporary = temporary(path);
-    let mut file = File::create(&temporary).map_err(error::file(&temporary, "create the file"))?;
-    file.write_all(bytes).map_err(error::file(&temporary, "write"))?;
-    persist(file, &temporary, path)
-}
-
-/// Syncs a file, renames it, and syncs the folder, so that the name never shows a part of it.
-fn persist(file: File, temporary: &Path, path: &Path) -> Result<(), DataError> {
-    file.sync_all().map_err(error::file(temporary, "sync"))?;
-    drop(file);
-    fs::rename(temporary, path).map_err(error::file(path, "rename the finished file"))?;
-    let folder = path.parent().unwrap_or(path);
-    // Some file systems cannot sync a folder; the rename is atomic on them all the same.
-    drop(File::open(folder).and_then(|folder| folder.sync_all()));
-    Ok(())
-}
-
-/// Refuses a folder with anything in it, or empties it of our own dataset.
-fn make_room(root: &Path, replaces: bool) -> Result<(), DataError> {
-    let is_empty = match fs::read_dir(root) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => return Err(error::file(root, "list the folder")(error)),
-    };
-    if is_empty {
-        return Ok(());
-    }
-    if !replaces {
-        return Err(DataError::NotEmpty(root.to_owned()));
-    }
-    if !root.join("meta/info.json").is_file() {
-        return Err(DataError::NotOurs(root.to_owned()));
-    }
-    // The dataset stops being one before its files go.
-    let info = root.join("meta/info.json");
-    fs::remove_file(&info).map_err(error::file(&info, "remove"))?;
-    for part in ["data", "meta"] {
-        let path = root.join(part);
-        fs::remove_dir_all(&path).map_err(error::file(&path, "remove the folder"))?;
-    }
-    Ok(())
 }
 
 fn episode_arrays(episodes: &[(EpisodeRow, u32, u64)], file: &str) -> Vec<ArrayRef> {

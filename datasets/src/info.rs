@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use arrow::datatypes::{Field, Schema};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    folder::FolderOptions,
+    resume::Checkpoint,
     schema,
-    table::Kind,
     totals::{Record, Totals},
 };
 
@@ -24,6 +25,8 @@ pub struct Info {
     pub rulesets: BTreeMap<String, String>,
     /// Weights of the reward, for experiences.
     pub reward: Value,
+    /// What the games are read from, if they are not simulated: a count and a digest.
+    pub inputs: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -35,38 +38,67 @@ struct File<'a> {
     is_complete: bool,
     command: &'a str,
     seed: u64,
+    inputs: Option<&'a str>,
     reward: &'a Value,
     rulesets: &'a BTreeMap<String, String>,
+    layout: Value,
     totals: Value,
     policies: &'a BTreeMap<String, Record>,
+    lengths: &'a BTreeMap<u32, u64>,
     data_path: &'static str,
     episodes_path: Option<&'static str>,
     features: BTreeMap<&'a str, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<&'a Checkpoint>,
+}
+
+/// Everything that `meta/info.json` and the card are made from.
+pub(crate) struct Told<'a> {
+    pub(crate) info: &'a Info,
+    /// Name of the table.
+    pub(crate) kind: &'static str,
+    pub(crate) schema: &'a Schema,
+    pub(crate) options: &'a FolderOptions,
+    pub(crate) totals: &'a Totals,
+    /// Where the run goes on, unless it is complete.
+    pub(crate) checkpoint: Option<&'a Checkpoint>,
 }
 
 /// Where data files lie, in the notation of other tools.
 const DATA_PATH: &str = "data/chunk-{chunk:03d}/file-{file:03d}.parquet";
 const EPISODES_PATH: &str = "meta/episodes/chunk-{chunk:03d}/file-{file:03d}.parquet";
 
-impl Info {
+impl Told<'_> {
+    /// How far the run came that a `meta/info.json` tells of.
+    pub(crate) fn read(info: &Value) -> Result<Checkpoint, serde_json::Error> {
+        if let Some(resume) = info.get("resume") {
+            return Checkpoint::deserialize(resume);
+        }
+        let mut totals = info["totals"].clone();
+        totals["policies"] = info["policies"].clone();
+        totals["lengths"] = info["lengths"].clone();
+        Ok(Checkpoint { totals: Totals::deserialize(totals)?, ..Checkpoint::default() })
+    }
+
     /// The text of `meta/info.json`.
-    pub(crate) fn text(
-        &self,
-        kind: &Kind,
-        schema: &Schema,
-        totals: &Totals,
-        is_complete: bool,
-    ) -> String {
+    pub(crate) fn info(&self) -> String {
+        let Self { info, kind, totals, .. } = self;
+        let fields = self.schema.fields().iter();
         let file = File {
             format: "bivouac-dataset",
             schema_version: schema::VERSION,
             engine_version: env!("CARGO_PKG_VERSION"),
-            kind: kind.name(),
-            is_complete,
-            command: &self.command,
-            seed: self.seed,
-            reward: &self.reward,
-            rulesets: &self.rulesets,
+            kind,
+            is_complete: self.checkpoint.is_none(),
+            command: &info.command,
+            seed: info.seed,
+            inputs: info.inputs.as_deref(),
+            reward: &info.reward,
+            rulesets: &info.rulesets,
+            layout: json!({
+                "file_bytes": self.options.file_bytes,
+                "group_bytes": self.options.group_bytes,
+            }),
             totals: json!({
                 "games": totals.games,
                 "ticks": totals.ticks,
@@ -76,11 +108,14 @@ impl Info {
                 "files": totals.files,
                 "row_groups": totals.row_groups,
                 "bytes": totals.bytes,
+                "raw_bytes": totals.raw_bytes,
             }),
             policies: &totals.policies,
+            lengths: &totals.lengths,
             data_path: DATA_PATH,
-            episodes_path: matches!(kind, Kind::Experiences { .. }).then_some(EPISODES_PATH),
-            features: schema.fields().iter().map(|f| (f.name().as_str(), feature(f))).collect(),
+            episodes_path: (*kind == "experiences").then_some(EPISODES_PATH),
+            features: fields.map(|f| (f.name().as_str(), feature(f))).collect(),
+            resume: self.checkpoint,
         };
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
@@ -88,12 +123,13 @@ impl Info {
     }
 
     /// The text of `README.md`: a dataset card.
-    pub(crate) fn card(&self, kind: &Kind, schema: &Schema, totals: &Totals) -> String {
+    pub(crate) fn card(&self) -> String {
+        let Self { info, kind, schema, totals, .. } = self;
         let mut card = String::from("---\npretty_name: Bivouac games\ntags:\n");
         card += "- reinforcement-learning\n- offline-rl\n- generals-io\nconfigs:\n";
         card += "- config_name: default\n  default: true\n  data_files:\n  - split: train\n";
         card += "    path: data/*/*.parquet\n";
-        if matches!(kind, Kind::Experiences { .. }) {
+        if *kind == "experiences" {
             card += "- config_name: episodes\n  data_files:\n  - split: train\n";
             card += "    path: meta/episodes/*/*.parquet\n";
         }
@@ -106,12 +142,9 @@ impl Info {
             totals.games,
             totals.rows,
             env!("CARGO_PKG_VERSION"),
-            self.command,
+            info.command,
         );
-        card += match kind {
-            Kind::Games => GAMES_TEXT,
-            Kind::Experiences { .. } => EXPERIENCES_TEXT,
-        };
+        card += if *kind == "games" { GAMES_TEXT } else { EXPERIENCES_TEXT };
         card += "\n| column | type | about |\n|---|---|---|\n";
         for field in schema.fields() {
             let about = field.metadata().iter().filter(|(key, _)| ABOUT.contains(&key.as_str()));

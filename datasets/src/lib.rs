@@ -11,6 +11,7 @@
 //! [`folder`] says. [`gior`] knows the replay files of generals.io, and [`import`] how they become
 //! games.
 
+pub mod ceiling;
 pub mod error;
 mod expand;
 pub mod folder;
@@ -18,15 +19,19 @@ pub mod games;
 pub mod gior;
 pub mod import;
 pub mod info;
+pub mod merge;
 pub mod moves;
 mod parquet_files;
 pub mod pipeline;
 pub mod produce;
+mod resume;
 pub mod schema;
 mod segment;
 pub mod stopwatch;
+mod storage;
 mod table;
 pub mod totals;
 
 pub use error::DataError;
+pub use parquet_files::Encodings;
 pub use table::Kind;

@@ -26,30 +26,97 @@ use crate::error::DataError;
 /// Bytes of a data page before compression.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// Rows of a data page: narrow columns end a page here, so that a reader of some episodes skips
+/// the others.
+const PAGE_ROWS: usize = 8_192;
+
+/// How the columns of a table are written. The default is what measurements spoke for; the README
+/// has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encodings {
+    /// Level of zstd, 1 to 22.
+    pub zstd_level: i32,
+    /// Of armies and planes; nothing stands for a dictionary.
+    pub wide: Option<Encoding>,
+    /// Whether armies and planes have statistics.
+    pub has_wide_statistics: bool,
+    /// Of numbers that change slowly, such as steps and totals; nothing stands for a dictionary.
+    pub numbers: Option<Encoding>,
+    /// Of rewards; nothing stands for a dictionary.
+    pub floats: Option<Encoding>,
+}
+
+impl Default for Encodings {
+    fn default() -> Self {
+        Self {
+            zstd_level: 1,
+            wide: Some(Encoding::PLAIN),
+            has_wide_statistics: false,
+            numbers: Some(Encoding::DELTA_BINARY_PACKED),
+            floats: None,
+        }
+    }
+}
+
+impl Encodings {
+    /// Encodings to choose from, and what sets each apart from the default, which comes first.
+    pub fn all() -> Vec<(&'static str, Self)> {
+        let usual = Self::default();
+        vec![
+            ("as written", usual),
+            ("zstd 3", Self { zstd_level: 3, ..usual }),
+            ("zstd 6", Self { zstd_level: 6, ..usual }),
+            ("planes in a dictionary", Self { wide: None, ..usual }),
+            ("planes byte_stream_split", Self { wide: Some(Encoding::BYTE_STREAM_SPLIT), ..usual }),
+            ("planes delta_byte_array", Self { wide: Some(Encoding::DELTA_BYTE_ARRAY), ..usual }),
+            ("planes with statistics", Self { has_wide_statistics: true, ..usual }),
+            ("numbers in a dictionary", Self { numbers: None, ..usual }),
+            ("numbers plain", Self { numbers: Some(Encoding::PLAIN), ..usual }),
+            ("rewards plain", Self { floats: Some(Encoding::PLAIN), ..usual }),
+            (
+                "rewards byte_stream_split",
+                Self { floats: Some(Encoding::BYTE_STREAM_SPLIT), ..usual },
+            ),
+        ]
+    }
+}
+
 /// How the columns of a schema are written.
 ///
-/// Wide columns are plain bytes without statistics, which cost 45 % of the speed and tell nothing
-/// about planes. Numbers that change slowly are written as differences.
-pub(crate) fn properties(schema: &SchemaRef) -> WriterProperties {
+/// Wide columns have no statistics, which cost much of the speed and tell nothing about planes. All
+/// others have them for each page, which makes the page index.
+pub(crate) fn properties(schema: &SchemaRef, encodings: &Encodings) -> WriterProperties {
+    let level = ZstdLevel::try_new(encodings.zstd_level).unwrap_or_default();
     let mut properties = WriterProperties::builder()
         .set_created_by(format!("bivouac {}", env!("CARGO_PKG_VERSION")))
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(Compression::ZSTD(level))
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_data_page_row_count_limit(usize::MAX)
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(None);
     for field in schema.fields() {
         let path = ColumnPath::from(field.name().as_str());
-        properties = match field.data_type() {
-            DataType::FixedSizeBinary(_) | DataType::Binary => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path.clone(), Encoding::PLAIN)
-                .set_column_statistics_enabled(path, EnabledStatistics::None),
-            DataType::UInt32 | DataType::Int32 if !field.is_nullable() => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            _ => properties,
+        let chosen = match field.data_type() {
+            DataType::FixedSizeBinary(_) | DataType::Binary => {
+                if !encodings.has_wide_statistics {
+                    let none = EnabledStatistics::None;
+                    properties = properties.set_column_statistics_enabled(path.clone(), none);
+                }
+                match (field.data_type(), encodings.wide) {
+                    // Not defined for values of different lengths.
+                    (DataType::Binary, Some(Encoding::BYTE_STREAM_SPLIT)) => Some(Encoding::PLAIN),
+                    (_, wide) => wide,
+                }
+            }
+            DataType::UInt32 | DataType::Int32 if !field.is_nullable() => encodings.numbers,
+            DataType::Float32 => encodings.floats,
+            _ => None,
         };
+        if let Some(encoding) = chosen {
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, encoding);
+        }
     }
     properties.build()
 }
@@ -63,7 +130,7 @@ pub(crate) fn begin<W: io::Write + Send>(
     schema: &SchemaRef,
     path: &Path,
 ) -> Result<FileWriter<W>, DataError> {
-    ArrowWriter::try_new(to, schema.clone(), Some(properties(schema)))
+    ArrowWriter::try_new(to, schema.clone(), Some(properties(schema, &Encodings::default())))
         .and_then(ArrowWriter::into_serialized_writer)
         .map(|(writer, _)| writer)
         .map_err(crate::error::parquet(path))
@@ -79,7 +146,11 @@ pub(crate) struct RowGroups {
 impl RowGroups {
     pub(crate) fn new(schema: SchemaRef) -> Result<Self, DataError> {
         // Only the file writer makes a factory, so one is begun and thrown away.
-        let nowhere = ArrowWriter::try_new(io::sink(), schema.clone(), Some(properties(&schema)))?;
+        let nowhere = ArrowWriter::try_new(
+            io::sink(),
+            schema.clone(),
+            Some(properties(&schema, &Encodings::default())),
+        )?;
         let (_, factory) = nowhere.into_serialized_writer()?;
         Ok(Self { schema, factory })
     }

@@ -22,7 +22,9 @@ use crate::{
     folder::{Folder, FolderOptions},
     info::Info,
     produce::{Produced, Producer, Skipped},
+    resume::Place,
     stopwatch::{Stage, Stopwatch},
+    storage::Storage,
     table::{EncodedGroup, Group, Grouper, Kind, Table},
     totals::Totals,
 };
@@ -46,6 +48,8 @@ pub struct Report {
     pub totals: Totals,
     /// Inputs that were left out.
     pub skipped: Vec<Skipped>,
+    /// Inputs left out before the place at which an ended run went on.
+    pub skipped_before: u64,
     /// Whether the run was stopped before it had done everything.
     pub was_stopped: bool,
 }
@@ -61,7 +65,7 @@ pub struct Plan {
     pub folder: FolderOptions,
 }
 
-/// Writes the games of a producer as a dataset.
+/// Writes the games of a producer as a dataset, or goes on with it.
 ///
 /// # Errors
 ///
@@ -74,7 +78,14 @@ pub fn write<P: Producer>(
     control: Control<'_>,
 ) -> Result<Report, DataError> {
     let table = Table::new(plan.kind, plan.folder.group_bytes)?;
-    let folder = Folder::create(root, plan.kind, plan.info, &plan.folder)?;
+    let info = Info { inputs: producer.inputs()?, ..plan.info };
+    let mut folder = Folder::open(Storage::open(root)?, plan.kind, info, plan.folder)?;
+    let Some(from) = folder.place() else {
+        let (skipped, skipped_before, was_stopped) = (Vec::new(), 0, false);
+        return Ok(Report { totals: folder.finish(true)?, skipped, skipped_before, was_stopped });
+    };
+    folder.totals.games_played = folder.totals.games;
+    folder.totals.ticks_played = folder.totals.ticks;
     let threads = control.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {
         DataError::from(systems::world::WorldError::Threads { threads, reason: e.to_string() })
@@ -86,7 +97,9 @@ pub fn write<P: Producer>(
         threads,
         control,
         folder,
-        jobs: Lane::default(),
+        from,
+        skipped_in_jobs: from.skipped,
+        jobs: Lane::from(from.jobs),
         groups: Lane::default(),
         ready: VecDeque::new(),
         skipped: Vec::new(),
@@ -111,11 +124,16 @@ struct Lane<T> {
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { begun: 0, taken: 0, waiting: BTreeMap::new() }
+        Self::from(0)
     }
 }
 
 impl<T> Lane<T> {
+    /// A lane whose first piece has this number.
+    fn from(first: u64) -> Self {
+        Self { begun: first, taken: first, waiting: BTreeMap::new() }
+    }
+
     fn begin(&mut self) -> u64 {
         self.begun += 1;
         self.begun - 1
@@ -170,6 +188,9 @@ struct Run<'a, 'c> {
     control: Control<'c>,
     folder: Folder,
     grouper: Grouper,
+    /// Where the run began.
+    from: Place,
+    skipped_in_jobs: u64,
     jobs: Lane<Produced>,
     groups: Lane<EncodedGroup>,
     ready: VecDeque<Group>,
@@ -200,9 +221,11 @@ impl<'a, 'c> Run<'a, 'c> {
             self.take(done)?;
             self.show_progress();
         }
-        let was_stopped = self.stopped && (self.has_more_jobs || !self.ready.is_empty());
+        let is_done = !self.has_more_jobs && self.ready.is_empty() && self.grouper.is_empty();
+        let was_stopped = self.stopped && !is_done;
         let totals = self.folder.finish(!was_stopped)?;
-        Ok(Report { totals, skipped: self.skipped, was_stopped })
+        let (skipped, skipped_before) = (self.skipped, self.from.skipped);
+        Ok(Report { totals, skipped, skipped_before, was_stopped })
     }
 
     /// Starts as much as the threads can use. Groups first: they free the memory of games.
@@ -289,19 +312,38 @@ impl<'a, 'c> Run<'a, 'c> {
                 self.groups.waiting.insert(number, encoded?);
             }
         }
-        while let Some(produced) = self.jobs.take() {
-            self.folder.totals.games_played += produced.games.len() as u64;
-            self.folder.totals.ticks_played += produced.ticks;
-            self.skipped.extend(produced.skipped);
-            for game in produced.games {
-                self.table.check(&game.record)?;
-                let weight = self.table.weight(&game.record);
-                self.ready.extend(self.grouper.add(game, weight, &self.table.kind));
-            }
+        loop {
+            let job = self.jobs.taken;
+            let Some(produced) = self.jobs.take() else { break };
+            self.take_games(job, produced)?;
         }
         while let Some(group) = self.groups.take() {
             self.control.stopwatch.during(Stage::Write, || self.folder.append(group))?;
         }
+        Ok(())
+    }
+
+    /// Groups the games of a job. Those that the dataset has already are passed over.
+    fn take_games(&mut self, job: u64, produced: Produced) -> Result<(), DataError> {
+        self.folder.totals.games_played += produced.games.len() as u64;
+        self.folder.totals.ticks_played += produced.ticks;
+        let from = self.from;
+        let (games_before, parts_before) =
+            if job == from.jobs { (from.games, from.parts) } else { (0, 0) };
+        for (number, game) in (0..).zip(produced.games) {
+            if number < games_before {
+                continue;
+            }
+            let parts = if number == games_before { parts_before } else { 0 };
+            self.table.check(&game.record)?;
+            let weight = self.table.weight(&game.record);
+            let place = Place { jobs: job, games: number, parts: 0, skipped: self.skipped_in_jobs };
+            let groups = self.grouper.add(game, place, weight, &self.table.kind);
+            let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+            self.ready.extend(groups.into_iter().skip(parts));
+        }
+        self.skipped_in_jobs += produced.skipped.len() as u64;
+        self.skipped.extend(produced.skipped);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use systems::{
-    rollout::{Rollout, RolloutSpec},
+    dice,
+    rollout::{Maps, Rollout, RolloutSpec},
     world::{WorldConfig, WorldError},
 };
 
@@ -31,6 +32,37 @@ pub trait Producer: Sync {
 
     /// Number of games if nothing is skipped.
     fn games(&self) -> u64;
+
+    /// What the games are read from, so that a run goes on only with the same inputs: a count and a
+    /// digest, for example. Nothing if the dataset's command says it all.
+    ///
+    /// # Errors
+    ///
+    /// Inputs that cannot be looked at.
+    fn inputs(&self) -> Result<Option<String>, DataError> {
+        Ok(None)
+    }
+}
+
+/// A digest of what is told of it, the same on every machine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Digest(u64);
+
+impl Digest {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0 = dice::mix(self.0 ^ bytes.len() as u64);
+        for piece in bytes.chunks(8) {
+            let word = piece.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.0 = dice::mix(self.0 ^ dice::mix(word));
+        }
+    }
+
+    /// Adds a file's name and size. What cannot be looked at has none; reading it tells why.
+    fn add_file(&mut self, path: &Path) {
+        self.add(path.as_os_str().as_encoded_bytes());
+        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        self.add(&size.to_le_bytes());
+    }
 }
 
 /// What a job came to.
@@ -104,6 +136,13 @@ impl Producer for Simulation {
     fn games(&self) -> u64 {
         self.spec.games
     }
+
+    fn inputs(&self) -> Result<Option<String>, DataError> {
+        let Maps::Fixed(start) = &self.spec.maps else { return Ok(None) };
+        let mut digest = Digest::default();
+        digest.add(start.to_json().as_bytes());
+        Ok(Some(format!("map with digest {:016x}", digest.0)))
+    }
 }
 
 /// Files read by a job: some ten thousand moves each.
@@ -169,6 +208,14 @@ impl Producer for Replays {
 
     fn games(&self) -> u64 {
         self.files.len() as u64
+    }
+
+    fn inputs(&self) -> Result<Option<String>, DataError> {
+        let mut digest = Digest::default();
+        for path in &self.files {
+            digest.add_file(path);
+        }
+        Ok(Some(format!("{} replay files with digest {:016x}", self.files.len(), digest.0)))
     }
 }
 
@@ -236,5 +283,14 @@ impl Producer for Archive {
 
     fn games(&self) -> u64 {
         self.games
+    }
+
+    fn inputs(&self) -> Result<Option<String>, DataError> {
+        let mut digest = Digest::default();
+        for (path, row_group) in &self.jobs {
+            digest.add_file(path);
+            digest.add(&row_group.to_le_bytes());
+        }
+        Ok(Some(format!("{} recorded games with digest {:016x}", self.games, digest.0)))
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     expand::{AgentRows, Batch, Expander, Range16},
     games::{self, ArchivedGame},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
+    resume::Place,
     schema,
     stopwatch::{Stage, Stopwatch},
 };
@@ -53,6 +54,8 @@ impl Kind {
 pub(crate) struct Group {
     pub(crate) games: Vec<ArchivedGame>,
     pub(crate) seats: Range16,
+    /// The place after it.
+    pub(crate) end: Place,
 }
 
 /// One agent's episode in a row group.
@@ -81,6 +84,8 @@ pub(crate) struct EncodedGroup {
     pub(crate) episodes: Vec<EpisodeRow>,
     /// The games that are complete with this row group.
     pub(crate) games: Vec<ArchivedGame>,
+    /// The place after it.
+    pub(crate) end: Place,
 }
 
 /// Makes row groups of a kind, on any number of threads.
@@ -110,7 +115,7 @@ impl Table {
     /// How much a row group holds, unless a single game is more.
     pub(crate) fn limit(&self) -> u64 {
         match &self.kind {
-            Kind::Games => GAMES_GROUP_BYTES,
+            Kind::Games => GAMES_GROUP_BYTES.min(self.group_bytes as u64),
             Kind::Experiences { format, .. } => {
                 (self.group_bytes / format.row_bytes()).max(1) as u64
             }
@@ -142,7 +147,8 @@ impl Table {
         time.during(Stage::Encode, || {
             let mut rows = self.row_groups.begin()?;
             rows.write(games::arrays(&group.games))?;
-            Ok(EncodedGroup { rows: rows.finish()?, episodes: Vec::new(), games: group.games })
+            let (games, end) = (group.games, group.end);
+            Ok(EncodedGroup { rows: rows.finish()?, episodes: Vec::new(), games, end })
         })
     }
 
@@ -178,7 +184,7 @@ impl Table {
         let complete = usize::from(group.seats.end)
             >= group.games.last().map_or(0, |game| game.record.players());
         let games = if complete { group.games } else { Vec::new() };
-        Ok(EncodedGroup { rows, episodes, games })
+        Ok(EncodedGroup { rows, episodes, games, end: group.end })
     }
 
     fn expanders(&self) -> std::sync::MutexGuard<'_, Vec<Expander>> {
@@ -242,49 +248,72 @@ fn note_episode(
 
 /// Gathers games in order into groups of bounded size.
 ///
-/// Where a group ends depends on the games alone, so the files do not depend on threads.
+/// Where a group ends depends on the games alone, so the files do not depend on threads; and a
+/// gatherer that begins at the end of a group goes on as the one that made it.
 pub(crate) struct Grouper {
     limit: u64,
     weight: u64,
     games: Vec<ArchivedGame>,
+    end: Place,
 }
 
 impl Grouper {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, weight: 0, games: Vec::new() }
+        Self { limit, weight: 0, games: Vec::new(), end: Place::default() }
     }
 
-    /// Adds a game, and returns the groups that are complete.
-    pub(crate) fn add(&mut self, game: ArchivedGame, weight: u64, kind: &Kind) -> Vec<Group> {
+    /// Adds the game at a place, and returns the groups that are complete.
+    pub(crate) fn add(
+        &mut self,
+        game: ArchivedGame,
+        at: Place,
+        weight: u64,
+        kind: &Kind,
+    ) -> Vec<Group> {
         let mut groups = Vec::new();
         if self.weight + weight > self.limit {
             groups.extend(self.rest());
         }
         if weight > self.limit && matches!(kind, Kind::Experiences { .. }) {
-            groups.extend(self.split(game, weight));
+            groups.extend(self.split(game, at, weight));
         } else {
             self.weight += weight;
             self.games.push(game);
+            self.end = Place { games: at.games + 1, ..at };
         }
         groups
     }
 
     /// A game too large for one group, a few seats at a time.
     #[expect(clippy::cast_possible_truncation, reason = "seats are below 16")]
-    fn split(&self, game: ArchivedGame, weight: u64) -> Vec<Group> {
+    fn split(&self, game: ArchivedGame, at: Place, weight: u64) -> Vec<Group> {
         let players = game.record.players();
         let per_seat = (weight / players.max(1) as u64).max(1);
         let at_once = (self.limit / per_seat).clamp(1, 16) as usize;
         let seats = (0..players)
             .step_by(at_once)
             .map(|start| Range16 { start: start as u8, end: (start + at_once).min(players) as u8 });
-        seats.map(|seats| Group { games: vec![game.clone()], seats }).collect()
+        let group = |(part, seats): (u64, Range16)| {
+            let is_last = usize::from(seats.end) >= players;
+            let end = if is_last {
+                Place { games: at.games + 1, ..at }
+            } else {
+                Place { parts: part, ..at }
+            };
+            Group { games: vec![game.clone()], seats, end }
+        };
+        (1..).zip(seats).map(group).collect()
+    }
+
+    /// Whether there is no group to be completed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.games.is_empty()
     }
 
     /// The group that is not full.
     pub(crate) fn rest(&mut self) -> Option<Group> {
         self.weight = 0;
-        let games = std::mem::take(&mut self.games);
-        (!games.is_empty()).then_some(Group { games, seats: Range16::ALL })
+        let (games, end) = (std::mem::take(&mut self.games), self.end);
+        (!games.is_empty()).then_some(Group { games, seats: Range16::ALL, end })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::games::ArchivedGame;
 
 /// How a policy fared, one count per game and seat it played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Games and seats played.
     pub played: u64,
@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 /// What a run has made so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Games written.
     pub games: u64,
@@ -43,8 +43,10 @@ pub struct Totals {
     /// Row groups.
     pub row_groups: u64,
     /// Games played so far, written or not.
+    #[serde(skip)]
     pub games_played: u64,
     /// Ticks played so far, written or not.
+    #[serde(skip)]
     pub ticks_played: u64,
     /// How each policy fared.
     pub policies: BTreeMap<String, Record>,
@@ -71,6 +73,32 @@ impl Totals {
                 (_, _, true) => fared.drawn += 1,
                 _ => fared.lost += 1,
             }
+        }
+    }
+
+    /// Counts what another dataset holds.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.games += other.games;
+        self.ticks += other.ticks;
+        self.moves += other.moves;
+        self.rows += other.rows;
+        self.episodes += other.episodes;
+        self.bytes += other.bytes;
+        self.raw_bytes += other.raw_bytes;
+        self.files += other.files;
+        self.row_groups += other.row_groups;
+        self.games_played += other.games_played;
+        self.ticks_played += other.ticks_played;
+        for (policy, more) in &other.policies {
+            let fared = self.policies.entry(policy.clone()).or_default();
+            fared.played += more.played;
+            fared.won += more.won;
+            fared.lost += more.lost;
+            fared.drawn += more.drawn;
+            fared.truncated += more.truncated;
+        }
+        for (&length, games) in &other.lengths {
+            *self.lengths.entry(length).or_default() += games;
         }
     }
 

@@ -72,13 +72,26 @@ impl FromStr for Canvas {
 
 /// Where a dataset goes and how its making is told.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Output {
-    /// Folder of the dataset, which must be new or empty
+    /// Folder of the dataset, which must be new or empty, or `s3://bucket/prefix`
     #[arg(long, default_value = "bivouac-data", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Replace the dataset in the folder
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     force: bool,
+    /// Go on with the dataset in the folder where the same command was ended, or begin it: the
+    /// files will be those of a run that was never ended
+    #[arg(long)]
+    resume: bool,
+    /// Bytes after which a data file is closed and the next one begun
+    #[arg(long, default_value_t = FolderOptions::default().file_bytes, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    file_bytes: u64,
+    /// Bytes of a row group before encoding; each thread needs some times as much memory
+    #[arg(long, default_value_t = FolderOptions::default().group_bytes as u64, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    group_bytes: u64,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -93,7 +106,27 @@ pub(super) struct Output {
 impl Output {
     /// How the folder is written.
     pub(super) fn folder(&self) -> FolderOptions {
-        FolderOptions { replaces: self.force, ..FolderOptions::default() }
+        FolderOptions {
+            replaces: self.force,
+            resumes: self.resume,
+            file_bytes: self.file_bytes,
+            group_bytes: usize::try_from(self.group_bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The part of the command that changes files, as far as it is not the default.
+    pub(super) fn command(&self) -> String {
+        let usual = FolderOptions::default();
+        let mut command = String::new();
+        if self.file_bytes != usual.file_bytes {
+            command.push_str(" --file-bytes ");
+            command.push_str(&self.file_bytes.to_string());
+        }
+        if self.group_bytes != usual.group_bytes as u64 {
+            command.push_str(" --group-bytes ");
+            command.push_str(&self.group_bytes.to_string());
+        }
+        command
     }
 }
 
@@ -142,7 +175,8 @@ pub(super) fn run<P: Producer>(
     } else if shows {
         summary::print(&told);
     }
-    let in_part = report.was_stopped || !report.skipped.is_empty();
+    let has_skipped = report.skipped_before > 0 || !report.skipped.is_empty();
+    let in_part = report.was_stopped || has_skipped;
     Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
 }
 

@@ -62,8 +62,47 @@ pub(crate) struct Args {
     /// Pad observations to this size [default: the largest board]
     #[arg(long, value_name = "HxW")]
     canvas: Option<Canvas>,
+    /// Play only part I (from 0) of N: all parts together are the whole run, see `bivouac merge`
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     #[command(flatten)]
     output: Output,
+}
+
+/// A part of a run: number `index` of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shard {
+    index: u64,
+    count: u64,
+}
+
+impl Shard {
+    /// The first of its games, and their number. Games of a part follow one another.
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of games")]
+    fn games(self, games: u64) -> (u64, u64) {
+        let cut =
+            |index: u64| (u128::from(games) * u128::from(index) / u128::from(self.count)) as u64;
+        let first = cut(self.index);
+        (first, cut(self.index + 1) - first)
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split_once('/')
+            .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)))
+            .filter(|(index, count)| index < count)
+            .map(|(index, count)| Self { index, count })
+            .ok_or_else(|| "write I/N with I from 0 to N - 1, as in 0/4".to_owned())
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -72,6 +111,9 @@ Examples:
   bivouac generate --games 10000 --policies hunter,expander --kind games --out selfplay
   bivouac generate --players 8 --size random --reward shaped --out ffa
   bivouac generate --teams 2v2 --size 24x24 --max-ticks 800
+  bivouac generate --games 1000000 --out big --resume     go on where this command was ended
+  bivouac generate --games 1000000 --shard 0/8 --out part-0
+  bivouac generate --out s3://bucket/selfplay             with AWS_ACCESS_KEY_ID and the like
 
 A seat s of game g is played by policy number (s + g) modulo the number of policies.
 The same arguments and seed give the same bytes, whatever --threads.";
@@ -81,6 +123,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ruleset = Arc::new(ruleset(&args.ruleset)?);
     ensure!(args.games > 0, "--games 0 makes no dataset: ask for at least 1");
     ensure!(args.max_ticks > 0, "--max-ticks 0 leaves nothing to play: allow at least 1");
+    let (first_game, games) = args.shard.map_or((0, args.games), |shard| shard.games(args.games));
+    if let Some(shard) = args.shard {
+        let most = args.games;
+        ensure!(games > 0, "--shard {shard} of --games {most} is empty: use at most {most} shards");
+    }
     let policies = policies(&args.policies)?;
     let (maps, largest, players) = maps(&args, &ruleset)?;
     let canvas = args.canvas.unwrap_or(largest);
@@ -99,11 +146,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         rulesets: BTreeMap::from([(ruleset.name.clone(), ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
+        ..Info::default()
     };
     let spec = RolloutSpec {
         seed: args.seed,
-        first_game: 0,
-        games: args.games,
+        first_game,
+        games,
         maps,
         ruleset,
         max_ticks: args.max_ticks,
@@ -260,5 +308,8 @@ fn command(args: &Args, policies: &[Policy]) -> String {
             add("--canvas", &canvas);
         }
     }
-    command
+    if let Some(shard) = args.shard {
+        add("--shard", &shard);
+    }
+    command + &args.output.command()
 }

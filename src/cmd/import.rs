@@ -84,11 +84,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.keep_names {
         command.push_str(" --keep-names");
     }
+    command.push_str(&args.output.command());
     let info = Info {
         command,
         seed: args.seed,
         rulesets: BTreeMap::new(),
         reward: serde_json::to_value(reward)?,
+        ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };
     dataset_run::run(&Replays::new(files, args.seed, args.keep_names), plan, &args.output)

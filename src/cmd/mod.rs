@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod dataset_run;
 pub(crate) mod generate;
 pub(crate) mod import;
+pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;
 mod summary;

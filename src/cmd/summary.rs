@@ -93,8 +93,11 @@ pub(super) fn print(told: &Told<'_>) {
     for (reason, files) in told.reasons() {
         println!("skipped, {reason}: {files}");
     }
+    if told.report.skipped_before > 0 {
+        println!("skipped before this run went on: {}", told.report.skipped_before);
+    }
     if told.report.was_stopped {
-        println!("stopped before the end; what is there is complete");
+        println!("stopped before the end; what is there is complete, --resume goes on");
     }
     let data = told.out.join("data");
     let data = data.display();
@@ -132,6 +135,7 @@ pub(super) fn print_json(told: &Told<'_>) -> anyhow::Result<()> {
         "was_stopped": told.report.was_stopped,
         "skipped": skipped,
         "skipped_by_reason": told.reasons(),
+        "skipped_before": told.report.skipped_before,
         "seconds": told.seconds,
         "threads": told.threads,
         "ticks_per_second": told.per_second(totals.ticks),

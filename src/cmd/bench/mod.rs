@@ -6,6 +6,7 @@ mod maps;
 mod measure;
 mod report;
 mod roster;
+mod write;
 
 use std::process::ExitCode;
 
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     maps: bool,
     /// Measure another simulator at the same work and print the ratios: the JAX simulator
     /// generals-bots, playing its own rules, random against random on a square board
-    #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps"])]
+    #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write"])]
     vs: Option<Rival>,
     /// Python that has generals-bots and JAX, for --vs jax
     #[arg(long, default_value = "python3", requires = "vs")]
@@ -59,6 +60,9 @@ pub(crate) struct Args {
     /// Games of the other simulator; of several numbers its best counts
     #[arg(long, value_delimiter = ',', default_values_t = [256, 512, 1024], requires = "vs")]
     vs_envs: Vec<usize>,
+    /// Measure how datasets of the first number of games are written, and other encodings
+    #[arg(long, conflicts_with_all = ["maps", "phases"])]
+    write: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -78,12 +82,14 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --size 28x28 --players 8 --games 1024  eight players
   bivouac bench --maps                                 maps per second
   bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
+  bivouac bench --write --games 500                    rows written, against what Parquet allows
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.seconds > 0.0, "--seconds {}: give more than 0", args.seconds);
-    anyhow::ensure!(args.games.iter().all(|&n| n > 0), "--games 0: give at least 1");
+    let has_games = !args.games.is_empty() && args.games.iter().all(|&n| n > 0);
+    anyhow::ensure!(has_games, "--games 0: give at least 1");
     anyhow::ensure!(args.threads.iter().all(|&n| n > 0), "--threads 0: give at least 1");
     let isa = isa(&args.isa)?;
     if let Some(Rival::Jax) = args.vs {
@@ -101,6 +107,15 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     }
     let threads = if args.threads.is_empty() { default_threads() } else { args.threads.clone() };
     let roster = roster::Roster::new(&args)?;
+    if args.write {
+        let case = write::Case::new(&args, &roster, args.games[0])?;
+        for &threads in &threads {
+            report.written(case.measure(threads)?);
+        }
+        report.encoded(case.encodings()?);
+        report.end();
+        return Ok(ExitCode::SUCCESS);
+    }
     let phases = phases(&args.phases)?;
     for &games in &args.games {
         for &threads in &threads {

@@ -9,6 +9,7 @@ use super::{
     jax::{Versions, Versus},
     maps::Made,
     measure::Measured,
+    write::{Encoded, Written},
 };
 
 /// Everything a run of `bivouac bench` found out.
@@ -25,6 +26,8 @@ pub(super) struct Report {
     measurements: Vec<Measured>,
     maps: Vec<Made>,
     versus: Option<Versus>,
+    written: Vec<Written>,
+    encodings: Vec<Encoded>,
     #[serde(skip)]
     is_json: bool,
 }
@@ -45,6 +48,8 @@ impl Report {
             measurements: Vec::new(),
             maps: Vec::new(),
             versus: None,
+            written: Vec::new(),
+            encodings: Vec::new(),
             is_json: args.json,
         };
         if !report.is_json {
@@ -107,6 +112,28 @@ impl Report {
             print_versus(&versus);
         }
         self.versus = Some(versus);
+    }
+
+    /// Takes in how fast datasets are written.
+    pub(super) fn written(&mut self, written: Written) {
+        if !self.is_json {
+            if self.written.is_empty() {
+                println!("{}", Written::HEADS);
+            }
+            println!("{}", written.line());
+        }
+        self.written.push(written);
+    }
+
+    /// Takes in what encodings come to.
+    pub(super) fn encoded(&mut self, encodings: Vec<Encoded>) {
+        if !self.is_json {
+            println!("\nthe same rows, raw Parquet, 1 thread:");
+            for encoded in &encodings {
+                println!("{}", encoded.line());
+            }
+        }
+        self.encodings = encodings;
     }
 
     /// Prints the JSON object if that was asked for.

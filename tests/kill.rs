@@ -1,0 +1,197 @@
+//! Runs ended with SIGKILL at random moments: what is left can be read, and goes on to the same bytes.
+#![cfg(unix)]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{folder, tree};
+use parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::Field,
+};
+use serde_json::Value;
+
+/// Kills in a usual test run; `BIVOUAC_KILLS` asks for another number.
+const KILLS: u64 = 8;
+
+/// A run with many small files, of some seconds in an unoptimised build.
+const EXPERIENCES: [&str; 14] = [
+    "--games",
+    "600",
+    "--size",
+    "12x12",
+    "--max-ticks",
+    "120",
+    "--policies",
+    "random,expander",
+    "--file-bytes",
+    "60000",
+    "--group-bytes",
+    "1500000",
+    "--threads",
+    "2",
+];
+const GAMES: [&str; 12] = [
+    "--kind",
+    "games",
+    "--games",
+    "3000",
+    "--size",
+    "10x10",
+    "--max-ticks",
+    "100",
+    "--file-bytes",
+    "40000",
+    "--group-bytes",
+    "120000",
+];
+
+fn start(arguments: &[&str], out: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_bivouac"))
+        .arg("generate")
+        .args(arguments)
+        .args(["--quiet", "--resume", "--out"])
+        .arg(out)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("bivouac runs")
+}
+
+/// The next of a stream of numbers, and the stream after it.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+/// Rows of an agent's episode, by (episode, agent), and whether the last of them is there.
+type Episodes = BTreeMap<(u64, u64), (u64, bool)>;
+
+/// Rows of a Parquet file, every page of which is read, and its episodes.
+fn read(path: &Path) -> (u64, Episodes) {
+    let shown = path.display();
+    let file = File::open(path).expect("a file");
+    let reader = SerializedFileReader::new(file).unwrap_or_else(|e| panic!("{shown}: {e}"));
+    let (mut rows, mut episodes) = (0, BTreeMap::new());
+    for row in reader.get_row_iter(None).expect("rows") {
+        let row = row.unwrap_or_else(|e| panic!("{shown}: {e}"));
+        rows += 1;
+        let row: BTreeMap<_, _> = row.into_columns().into_iter().collect();
+        let number = |name: &str| match row.get(name) {
+            Some(&Field::ULong(number)) => number,
+            Some(&Field::UInt(number)) => u64::from(number),
+            Some(&Field::UByte(number)) => u64::from(number),
+            other => panic!("{shown}: {name} is {other:?}"),
+        };
+        if let Some(is_last) = row.get("is_last") {
+            let episode = (number("episode_id"), number("agent_id"));
+            let (next, ended) = episodes.entry(episode).or_insert((0, false));
+            assert_eq!((number("step"), *ended), (*next, false), "{shown}: rows in order");
+            *next += 1;
+            *ended = *is_last == Field::Bool(true);
+        }
+    }
+    (rows, episodes)
+}
+
+/// Checks what a run left behind, and returns how many files its `meta/info.json` counts.
+fn check(out: &Path) -> u64 {
+    let Ok(info) = fs::read_to_string(out.join("meta/info.json")) else {
+        let files = if out.exists() { tree(out).into_keys().collect() } else { Vec::new() };
+        let is_data = |path: &PathBuf| path.extension().is_some_and(|e| e == "parquet");
+        assert!(!files.iter().any(is_data), "data before meta/info.json: {files:?}");
+        return 0;
+    };
+    let info: Value = serde_json::from_str(&info).expect("meta/info.json is whole");
+    let total = |name: &str| info["totals"][name].as_u64().expect("a total");
+    let (mut rows, mut bytes, mut files, mut episodes) = (0, 0, 0, 0);
+    let mut numbered = 0;
+    for (name, content) in tree(out) {
+        let file = name.file_name().and_then(|f| f.to_str()).expect("a name in Unicode");
+        if file.starts_with('.') || !file.ends_with(".parquet") {
+            continue;
+        }
+        let (rows_here, ended) = read(&out.join(&name));
+        assert!(ended.values().all(|(_, ended)| *ended), "{}: whole episodes only", name.display());
+        if !name.starts_with("data") {
+            continue;
+        }
+        numbered += 1;
+        // One more file than is told of may have its name already.
+        if numbered <= total("files") {
+            files += 1;
+            rows += rows_here;
+            episodes += ended.len() as u64;
+            bytes += content.len() as u64;
+        }
+    }
+    assert!(numbered <= total("files") + 1, "{numbered} files");
+    assert_eq!((files, rows, bytes), (total("files"), total("rows"), total("bytes")));
+    if info["kind"] == "experiences" {
+        assert_eq!(episodes, total("episodes"));
+    }
+    files
+}
+
+/// Kills runs of a command until there have been so many kills, and compares each dataset.
+#[expect(clippy::print_stderr, reason = "how much a long run has tried is of interest")]
+fn kill(name: &str, arguments: &[&str], kills: u64, seed: u64) {
+    let whole = folder(&format!("kill-{name}-whole"));
+    let since = Instant::now();
+    assert!(start(arguments, &whole).wait().expect("it ends").success());
+    let micros = u64::try_from(since.elapsed().as_micros()).expect("a short run").max(1_000);
+    let expected = tree(&whole);
+    assert!(check(&whole) > 4, "too few files to tell anything");
+    let out = folder(&format!("kill-{name}"));
+    let (mut state, mut killed, mut runs, mut in_middle) = (seed, 0, 0, 0);
+    while killed < kills || runs == 0 {
+        let mut child = start(arguments, &out);
+        // A quarter of a run at most, so that a dataset is killed several times on its way.
+        let wait = Duration::from_micros(random(&mut state) % (micros / 4));
+        let until = Instant::now() + wait;
+        while Instant::now() < until && child.try_wait().expect("a child").is_none() {
+            thread::sleep(Duration::from_micros(200));
+        }
+        // SIGKILL: nothing of the process runs after it.
+        child.kill().expect("it can be killed");
+        let status = child.wait().expect("it ends");
+        if status.success() {
+            assert!(tree(&out) == expected, "after {killed} kills");
+            fs::remove_dir_all(&out).expect("it can be removed");
+            runs += 1;
+            continue;
+        }
+        assert_eq!(status.code(), None, "it failed by itself");
+        killed += 1;
+        in_middle += u64::from(check(&out) > 0);
+        if killed == kills {
+            assert!(start(arguments, &out).wait().expect("it ends").success());
+            assert!(tree(&out) == expected, "after {killed} kills");
+            runs += 1;
+        }
+    }
+    assert!(in_middle > 0 || kills < 4, "no kill hit a run that had files");
+    eprintln!("{name}: {killed} kills, {in_middle} with files there, {runs} datasets compared");
+}
+
+fn kills() -> u64 {
+    env::var("BIVOUAC_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS)
+}
+
+#[test]
+fn experiences_survive_kills_at_any_moment() {
+    kill("experiences", &EXPERIENCES, kills().div_ceil(2), 1);
+}
+
+#[test]
+fn games_survive_kills_at_any_moment() {
+    kill("games", &GAMES, kills() / 2, 2);
+}

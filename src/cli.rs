@@ -21,6 +21,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, named on stderr; 2 wro
 enum Command {
     /// Simulate games and write a dataset
     Generate(cmd::generate::Args),
+    /// Turn games stored as moves into experiences
+    Expand(cmd::expand::Args),
     /// Turn .gior replays into a dataset
     Import(cmd::import::Args),
     /// Play a replay, print its result, draw or trace it
@@ -34,6 +36,7 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(args) => cmd::generate::run(args),
+            Command::Expand(args) => cmd::expand::run(args),
             Command::Import(args) => cmd::import::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),

@@ -8,9 +8,14 @@ use serde_json::{Value, json};
 
 use crate::{
     schema,
+    seats::Seats,
     table::Kind,
     totals::{Record, Totals},
 };
+
+pub use read::{StoredInfo, StoredTotals};
+
+mod read;
 
 /// How a dataset came to be. It holds nothing that differs between two runs that write the same
 /// rows: no time, no thread count, no folder.
@@ -36,6 +41,8 @@ struct File<'a> {
     command: &'a str,
     seed: u64,
     reward: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    players: Option<Seats>,
     rulesets: &'a BTreeMap<String, String>,
     totals: Value,
     policies: &'a BTreeMap<String, Record>,
@@ -66,6 +73,10 @@ impl Info {
             command: &self.command,
             seed: self.seed,
             reward: &self.reward,
+            players: match kind {
+                Kind::Experiences { seats, .. } => Some(*seats).filter(|&s| s != Seats::ALL),
+                Kind::Games => None,
+            },
             rulesets: &self.rulesets,
             totals: json!({
                 "games": totals.games,

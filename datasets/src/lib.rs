@@ -23,6 +23,7 @@ mod parquet_files;
 pub mod pipeline;
 pub mod produce;
 pub mod schema;
+pub mod seats;
 mod segment;
 pub mod stopwatch;
 mod table;

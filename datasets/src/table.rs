@@ -7,10 +7,11 @@ use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use crate::{
     error::DataError,
-    expand::{AgentRows, Batch, Expander, Range16},
+    expand::{AgentRows, Batch, Expander},
     games::{self, ArchivedGame},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
     schema,
+    seats::Seats,
     stopwatch::{Stage, Stopwatch},
 };
 
@@ -28,6 +29,8 @@ pub enum Kind {
         format: RowFormat,
         /// What they reward.
         reward: Reward,
+        /// Whose rows they are.
+        seats: Seats,
     },
 }
 
@@ -52,7 +55,9 @@ impl Kind {
 /// Games whose rows make up one row group.
 pub(crate) struct Group {
     pub(crate) games: Vec<ArchivedGame>,
-    pub(crate) seats: Range16,
+    pub(crate) seats: Seats,
+    /// Whether no later group has rows of these games.
+    pub(crate) completes: bool,
 }
 
 /// One agent's episode in a row group.
@@ -101,8 +106,9 @@ impl Table {
     pub(crate) fn weight(&self, record: &GameRecord) -> u64 {
         match self.kind {
             Kind::Games => 1_000 + 2 * record.n_moves() as u64,
-            Kind::Experiences { .. } => {
-                record.players() as u64 * (u64::from(record.outcome.ticks) + 1)
+            Kind::Experiences { seats, .. } => {
+                let agents = seats.within(record.players()).len().max(1) as u64;
+                agents * (u64::from(record.outcome.ticks) + 1)
             }
         }
     }
@@ -132,7 +138,8 @@ impl Table {
     pub(crate) fn encode(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
         match &self.kind {
             Kind::Games => self.encode_games(group, time),
-            Kind::Experiences { format, reward } => {
+            Kind::Experiences { format, reward, seats } => {
+                let group = Group { seats: group.seats.and(*seats), ..group };
                 self.encode_experiences(group, *format, *reward, time)
             }
         }
@@ -174,10 +181,7 @@ impl Table {
         let rows = rows.finish()?;
         lap.stop(Stage::Encode);
         self.expanders().push(expander);
-        // A game that is written seat by seat is complete with its last seat.
-        let complete = usize::from(group.seats.end)
-            >= group.games.last().map_or(0, |game| game.record.players());
-        let games = if complete { group.games } else { Vec::new() };
+        let games = if group.completes { group.games } else { Vec::new() };
         Ok(EncodedGroup { rows, episodes, games })
     }
 
@@ -260,31 +264,38 @@ impl Grouper {
         if self.weight + weight > self.limit {
             groups.extend(self.rest());
         }
-        if weight > self.limit && matches!(kind, Kind::Experiences { .. }) {
-            groups.extend(self.split(game, weight));
-        } else {
-            self.weight += weight;
-            self.games.push(game);
+        match kind {
+            Kind::Experiences { seats, .. } if weight > self.limit => {
+                groups.extend(self.split(game, weight, *seats));
+            }
+            _ => {
+                self.weight += weight;
+                self.games.push(game);
+            }
         }
         groups
     }
 
     /// A game too large for one group, a few seats at a time.
-    #[expect(clippy::cast_possible_truncation, reason = "seats are below 16")]
-    fn split(&self, game: ArchivedGame, weight: u64) -> Vec<Group> {
-        let players = game.record.players();
-        let per_seat = (weight / players.max(1) as u64).max(1);
-        let at_once = (self.limit / per_seat).clamp(1, 16) as usize;
-        let seats = (0..players)
-            .step_by(at_once)
-            .map(|start| Range16 { start: start as u8, end: (start + at_once).min(players) as u8 });
-        seats.map(|seats| Group { games: vec![game.clone()], seats }).collect()
+    fn split(&self, game: ArchivedGame, weight: u64, seats: Seats) -> Vec<Group> {
+        let seats: Vec<usize> = seats.within(game.record.players()).iter().collect();
+        let per_seat = (weight / seats.len().max(1) as u64).max(1);
+        let at_once = usize::try_from(self.limit / per_seat).unwrap_or(usize::MAX).max(1);
+        let mut groups: Vec<Group> = seats
+            .chunks(at_once)
+            .map(|seats| Seats::of(seats.iter().copied()))
+            .map(|seats| Group { games: vec![game.clone()], seats, completes: false })
+            .collect();
+        if let Some(last) = groups.last_mut() {
+            last.completes = true;
+        }
+        groups
     }
 
     /// The group that is not full.
     pub(crate) fn rest(&mut self) -> Option<Group> {
         self.weight = 0;
         let games = std::mem::take(&mut self.games);
-        (!games.is_empty()).then_some(Group { games, seats: Range16::ALL })
+        (!games.is_empty()).then_some(Group { games, seats: Seats::ALL, completes: true })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use datasets::{Kind, info::Info, pipeline::Plan, produce::Simulation};
+use datasets::{Kind, info::Info, pipeline::Plan, produce::Simulation, seats::Seats};
 use systems::{
     mapgen::{MapSpec, Size},
     policies::Policy,
@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Canvas { height, width } = canvas;
             let has_owners = players > 2;
             let format = RowFormat { height, width, has_builds: ruleset.builds(), has_owners };
-            Kind::Experiences { format, reward }
+            Kind::Experiences { format, reward, seats: Seats::ALL }
         }
     };
     let info = Info {

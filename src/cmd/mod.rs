@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod dataset_run;
+pub(crate) mod expand;
 pub(crate) mod generate;
 pub(crate) mod import;
 mod progress;

@@ -1,0 +1,64 @@
+//! The command as a script runs it, and folders of a test.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// Runs `bivouac` to its end.
+pub(crate) fn bivouac(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bivouac")).args(args).output().expect("bivouac runs")
+}
+
+/// Runs `bivouac`, which has to succeed, and returns what it printed.
+pub(crate) fn done(args: &[&str]) -> String {
+    let run = bivouac(args);
+    assert_eq!(run.status.code(), Some(0), "{args:?}: {}{}", text(&run.stdout), text(&run.stderr));
+    text(&run.stdout).to_owned()
+}
+
+/// The one JSON value that a run printed.
+pub(crate) fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON value")
+}
+
+/// A folder of this test in `target`, removed if an earlier run left it.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
+    }
+    path
+}
+
+/// A path as an argument.
+pub(crate) fn shown(path: &Path) -> &str {
+    path.to_str().expect("a path in Unicode")
+}
+
+/// What a command printed.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("output in UTF-8")
+}
+
+/// The Parquet files of a folder by their path in it.
+pub(crate) fn parquet_files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "parquet") {
+                let name = path.strip_prefix(root).expect("below the root").to_owned();
+                files.insert(name, fs::read(path).expect("a file"));
+            }
+        }
+    }
+    files
+}

@@ -1,0 +1,53 @@
+//! `bivouac expand`, `verify` and `inspect` as scripts use them.
+
+mod common;
+
+use common::{bivouac, done, folder, json, parquet_files, shown, text};
+
+/// Games with every way to end, on small boards.
+const GAMES: [&str; 9] =
+    ["generate", "--games", "30", "--size", "9x7", "--max-ticks", "200", "--seed", "5"];
+
+#[test]
+fn expanded_rows_have_the_bytes_of_those_written_while_played() {
+    let [games, played, expanded] =
+        ["games", "played", "expanded"].map(|name| folder(&format!("expand-{name}")));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--reward", "shaped", "--quiet", "--out", shown(&played)]].concat());
+    let args = ["expand", shown(&games), "--reward", "shaped", "--out", shown(&expanded)];
+    for threads in ["1", "3"] {
+        let run = bivouac(&[&args[..], &["--threads", threads, "--json", "--force"]].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        assert_eq!((&json(&run)["games"], &json(&run)["episodes"]), (&30.into(), &60.into()));
+        assert!(parquet_files(&played) == parquet_files(&expanded));
+    }
+}
+
+#[test]
+fn only_the_players_asked_for_are_expanded() {
+    let (games, expanded) = (folder("seats-games"), folder("seats-expanded"));
+    let four = ["--players", "4", "--kind", "games", "--quiet", "--out", shown(&games)];
+    done(&[&GAMES[..], &four].concat());
+    let args = ["expand", shown(&games), "--out", shown(&expanded), "--json"];
+    let run = bivouac(&[&args[..], &["--players", "1,3"]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(json(&run)["episodes"], 60);
+    let info = std::fs::read_to_string(expanded.join("meta/info.json")).expect("info");
+    let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
+    assert_eq!((&info["players"], &info["seed"]), (&serde_json::json!([1, 3]), &5.into()));
+    let run = bivouac(&[&args[..], &["--players", "7", "--force"]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("seats 0 to 3"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn what_holds_no_games_cannot_be_expanded() {
+    let (rows, out) = (folder("no-games"), folder("no-games-out"));
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    for (path, expected) in [(shown(&rows), "\"players\""), ("/nowhere", "/nowhere")] {
+        let run = bivouac(&["expand", path, "--out", shown(&out)]);
+        assert_eq!(run.status.code(), Some(1), "{path}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+    assert!(!out.exists(), "nothing is made of what is wrong");
+}

@@ -25,6 +25,8 @@ enum Command {
     Expand(cmd::expand::Args),
     /// Turn .gior replays into a dataset
     Import(cmd::import::Args),
+    /// Check a dataset: bytes, rows, order, and its games played again
+    Verify(cmd::verify::Args),
     /// Play a replay, print its result, draw or trace it
     Replay(cmd::replay::Args),
     /// Measure how fast the engine is on this machine
@@ -38,6 +40,7 @@ impl Cli {
             Command::Generate(args) => cmd::generate::run(args),
             Command::Expand(args) => cmd::expand::run(args),
             Command::Import(args) => cmd::import::run(args),
+            Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }

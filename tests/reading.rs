@@ -1,6 +1,8 @@
-//! `bivouac expand`, `verify` and `inspect` as scripts use them.
+//! `bivouac expand`, `verify` and `inspect` as scripts use them: exit codes, output.
 
 mod common;
+
+use std::fs;
 
 use common::{bivouac, done, folder, json, parquet_files, shown, text};
 
@@ -32,7 +34,7 @@ fn only_the_players_asked_for_are_expanded() {
     let run = bivouac(&[&args[..], &["--players", "1,3"]].concat());
     assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
     assert_eq!(json(&run)["episodes"], 60);
-    let info = std::fs::read_to_string(expanded.join("meta/info.json")).expect("info");
+    let info = fs::read_to_string(expanded.join("meta/info.json")).expect("info");
     let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
     assert_eq!((&info["players"], &info["seed"]), (&serde_json::json!([1, 3]), &5.into()));
     let run = bivouac(&[&args[..], &["--players", "7", "--force"]].concat());
@@ -44,10 +46,51 @@ fn only_the_players_asked_for_are_expanded() {
 fn what_holds_no_games_cannot_be_expanded() {
     let (rows, out) = (folder("no-games"), folder("no-games-out"));
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
-    for (path, expected) in [(shown(&rows), "\"players\""), ("/nowhere", "/nowhere")] {
+    for (path, expected) in [(shown(&rows), "column \"seed\""), ("/nowhere", "/nowhere")] {
         let run = bivouac(&["expand", path, "--out", shown(&out)]);
         assert_eq!(run.status.code(), Some(1), "{path}");
         assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
     }
     assert!(!out.exists(), "nothing is made of what is wrong");
+}
+
+#[test]
+fn what_generate_and_expand_write_is_sound() {
+    let [games, rows, expanded] =
+        ["games", "rows", "expanded"].map(|name| folder(&format!("sound-{name}")));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--reward", "potential", "--quiet", "--out", shown(&rows)]].concat());
+    let args = ["expand", shown(&games), "--players", "1", "--reward", "shaped", "--quiet"];
+    done(&[&args[..], &["--out", shown(&expanded)]].concat());
+    for (path, compares) in [(&games, false), (&rows, true), (&expanded, true)] {
+        let run = bivouac(&["verify", shown(path), "--json"]);
+        let found = json(&run);
+        assert_eq!(run.status.code(), Some(0), "{found}");
+        assert_eq!((&found["is_sound"], &found["games_played"]), (&true.into(), &30.into()));
+        assert_eq!((&found["notes"], &found["faults"]), (&[(); 0].into(), &[(); 0].into()));
+        let rows = if compares { found["totals"]["rows"].clone() } else { 0.into() };
+        assert_eq!(found["rows_compared"], rows);
+    }
+    let found = done(&["verify", shown(&rows), "--games", shown(&games)]);
+    assert!(found.ends_with("sound\n"), "{found}");
+    assert_eq!(done(&["verify", shown(&rows), "--quiet", "--no-replay"]), "");
+}
+
+#[test]
+fn a_damaged_dataset_is_named_and_fails() {
+    let rows = folder("damaged");
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let path = rows.join("data/chunk-000/file-000.parquet");
+    let mut bytes = fs::read(&path).expect("a data file");
+    bytes[2_000] ^= 4;
+    fs::write(&path, bytes).expect("written");
+    let run = bivouac(&["verify", shown(&rows), "--quiet"]);
+    assert_eq!((run.status.code(), text(&run.stdout)), (Some(1), ""));
+    assert!(text(&run.stderr).contains("file-000.parquet: the checksum"), "{}", text(&run.stderr));
+    let run = bivouac(&["verify", shown(&rows), "--json"]);
+    assert_eq!((run.status.code(), text(&run.stderr)), (Some(1), ""));
+    assert_eq!(json(&run)["faults"][0]["kind"], "checksum");
+    let run = bivouac(&["verify", "/nowhere"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("/nowhere"), "{}", text(&run.stderr));
 }

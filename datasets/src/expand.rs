@@ -86,7 +86,10 @@ impl Expander {
             playing.insert(id, index);
         }
         let streams = self.gather.lock().list.len() == 1;
-        while !playing.is_empty() {
+        // One more step than the longest record tells which games of a damaged one go on for ever.
+        let longest = batch.games.iter().map(|game| game.outcome.ticks).max().unwrap_or(0);
+        let mut steps = 0..=longest;
+        while !playing.is_empty() && steps.next().is_some() {
             self.world.step();
             for id in self.world.take_ended() {
                 if let Some(index) = playing.remove(&id) {
@@ -96,6 +99,9 @@ impl Expander {
             if streams {
                 self.gather.hand_on_full(take)?;
             }
+        }
+        if let Some((&id, &index)) = playing.iter().min_by_key(|&(_, &index)| index) {
+            self.finish(id, batch.games[index])?;
         }
         self.gather.hand_on_rest(take)
     }

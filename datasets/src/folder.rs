@@ -207,7 +207,7 @@ impl OpenFile {
     /// Writes what is left, makes it last, gives it its name, and returns its bytes.
     fn close(self, path: &Path) -> Result<u64, DataError> {
         let Self { temporary, writer, .. } = self;
-        let buffer = writer.into_inner().map_err(error::parquet(&temporary))?;
+        let buffer = parquet_files::finish(writer).map_err(error::parquet(&temporary))?;
         let file = buffer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)

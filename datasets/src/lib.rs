@@ -11,6 +11,7 @@
 //! [`folder`] says. [`gior`] knows the replay files of generals.io, and [`import`] how they become
 //! games.
 
+pub mod checksum;
 pub mod error;
 mod expand;
 pub mod folder;
@@ -28,6 +29,7 @@ mod segment;
 pub mod stopwatch;
 mod table;
 pub mod totals;
+pub mod verify;
 
 pub use error::DataError;
 pub use table::Kind;

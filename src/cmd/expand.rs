@@ -78,6 +78,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     dataset_run::run(&archive.with_seats(seats), plan, &args.output)
 }
 
+/// The datasets of games that the arguments name.
+pub(super) fn paths(args: &Args) -> &[PathBuf] {
+    &args.paths
+}
+
 /// The seed of the first dataset, and the rulesets of all.
 fn origin(paths: &[PathBuf]) -> anyhow::Result<(u64, BTreeMap<String, String>)> {
     let (mut seed, mut rulesets) = (None, BTreeMap::new());

@@ -8,3 +8,4 @@ pub(crate) mod import;
 mod progress;
 pub(crate) mod replay;
 mod summary;
+pub(crate) mod verify;

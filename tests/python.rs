@@ -61,6 +61,7 @@ fn datasets_open_in_pandas_polars_duckdb_and_pyarrow() {
     };
     let generate = ["generate", "--max-ticks", "150", "--reward", "shaped"];
     bivouac(&[&generate[..], &["--games", "40"]].concat(), "duel");
+    bivouac(&[&generate[..], &["--games", "120", "--canvas", "32x32"]].concat(), "small-groups");
     let small = ["--games", "12", "--players", "4", "--size", "14x18"];
     bivouac(&[&generate[..], &small].concat(), "four");
     bivouac(&["generate", "--games", "40", "--kind", "games", "--max-ticks", "150"], "games");
@@ -73,5 +74,9 @@ fn datasets_open_in_pandas_polars_duckdb_and_pyarrow() {
         .arg(root.join("tests/python"))
         .env("BIVOUAC_DATASETS", &out)
         .env("BIVOUAC_TEST_REPLAYS", replays)
+        .env("PYTHONPATH", root.join("python"))
+        // Hubs are not asked for a folder that lies here.
+        .envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")])
+        .env("HF_HOME", out.join("hugging-face"))
         .env("PYTHONDONTWRITEBYTECODE", "1"));
 }

@@ -134,21 +134,24 @@ class Stream:
             for episode in rng.permutation(len(windows.data))[shard::shards]:
                 yield from windows.of_episode(int(episode))
             return
-        if self.shuffle == "none":
-            for episodes in groups[shard::shards]:
-                for episode in episodes:
-                    yield from windows.of_episode(episode)
-            return
-        order = rng.permutation(len(groups))[shard::shards]
-        for at in range(0, len(order), self.pool):
-            mixed = [
-                window
-                for group in order[at : at + self.pool]
-                for episode in groups[group]
-                for window in windows.of_episode(episode)
-            ]
-            own = np.random.default_rng((self.seed, epoch, int(order[at])))
-            yield from (mixed[i] for i in own.permutation(len(mixed)))
+        if len(groups) >= shards:
+            # Row groups are dealt out, so that each is read by one worker.
+            dealt = np.arange(len(groups))
+            if self.shuffle == "row_group":
+                dealt = rng.permutation(dealt)
+            dealt, own = dealt[shard::shards], groups
+        else:
+            # There is not one for each: all workers read all, and take some episodes of each.
+            dealt, own = np.arange(len(groups)), [group[shard::shards] for group in groups]
+        at_once = self.pool if self.shuffle == "row_group" else 1
+        for at in range(0, len(dealt), at_once):
+            pool = dealt[at : at + at_once]
+            episodes = [episode for group in pool for episode in own[group]]
+            mixed = [window for episode in episodes for window in windows.of_episode(episode)]
+            if self.shuffle == "row_group":
+                mixing = np.random.default_rng((self.seed, epoch, int(pool[0])))
+                mixed = [mixed[i] for i in mixing.permutation(len(mixed))]
+            yield from mixed
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         """The windows of the next pass."""

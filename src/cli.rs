@@ -25,6 +25,8 @@ enum Command {
     Expand(cmd::expand::Args),
     /// Turn .gior replays into a dataset
     Import(cmd::import::Args),
+    /// Write a dataset in the form of another tool
+    Export(cmd::export::Args),
     /// Check a dataset: bytes, rows, order, and its games played again
     Verify(cmd::verify::Args),
     /// Play a replay, print its result, draw or trace it
@@ -40,6 +42,7 @@ impl Cli {
             Command::Generate(args) => cmd::generate::run(args),
             Command::Expand(args) => cmd::expand::run(args),
             Command::Import(args) => cmd::import::run(args),
+            Command::Export(args) => cmd::export::run(args),
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),

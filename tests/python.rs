@@ -65,6 +65,12 @@ fn datasets_open_in_pandas_polars_duckdb_and_pyarrow() {
     let small = ["--games", "12", "--players", "4", "--size", "14x18"];
     bivouac(&[&generate[..], &small].concat(), "four");
     bivouac(&["generate", "--games", "40", "--kind", "games", "--max-ticks", "150"], "games");
+    for name in ["duel", "four"] {
+        let (from, id) = (out.join(name), format!("bivouac/{name}-v0"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bivouac"));
+        command.args(["export", "minari", "--quiet", "--id", &id]).arg(from);
+        run(command.arg("--out").arg(out.join("minari")));
+    }
     let replays = root.join("tests/data/replays");
     let replays = replays.to_str().expect("a path in Unicode");
     bivouac(&["import", replays], "replays");

@@ -43,6 +43,26 @@ fn only_the_players_asked_for_are_expanded() {
 }
 
 #[test]
+fn a_minari_dataset_is_written_whole_or_not_at_all() {
+    let (rows, out) = (folder("minari-rows"), folder("minari"));
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let args = ["export", "minari", shown(&rows), "--out", shown(&out), "--json"];
+    let run = bivouac(&[&args[..], &["--id", "a/b-v1"]].concat());
+    assert_eq!((run.status.code(), &json(&run)["episodes"]), (Some(0), &60.into()));
+    assert!(out.join("a/b-v1/data/59/part-0.parquet").is_file());
+    for (id, expected) in [("a/b-v1", "another --id"), ("a/b", "(namespace/)name-vN")] {
+        let run = bivouac(&[&args[..], &["--id", id]].concat());
+        assert_eq!(run.status.code(), Some(1), "{id}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+    let games = folder("minari-games");
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    let run = bivouac(&["export", "minari", shown(&games), "--out", shown(&out), "--id", "c-v0"]);
+    assert!(text(&run.stderr).contains("bivouac expand"), "{}", text(&run.stderr));
+    assert!(!out.join("c-v0").exists());
+}
+
+#[test]
 fn what_holds_no_games_cannot_be_expanded() {
     let (rows, out) = (folder("no-games"), folder("no-games-out"));
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());

@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 mod dataset_run;
 pub(crate) mod expand;
+pub(crate) mod export;
+mod export_minari;
 pub(crate) mod generate;
 pub(crate) mod import;
 mod progress;

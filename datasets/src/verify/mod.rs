@@ -13,6 +13,8 @@ mod games;
 mod replayed;
 mod rows;
 
+pub(crate) use rows::{Run, read, runs_of};
+
 use std::{
     collections::HashSet,
     fmt,
@@ -212,7 +214,9 @@ fn kind_of(file: Option<&DataFile>, root: &Path) -> Result<String, DataError> {
     })
 }
 
-fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, DataError> {
+pub(crate) fn builder(
+    path: &Path,
+) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, DataError> {
     let file = std::fs::File::open(path).map_err(error::file(path, "open the file"))?;
     crate::games::guarded(path, || {
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path))

@@ -20,17 +20,17 @@ use crate::{
 
 /// The rows of one agent's episode in a row group.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Run {
-    pub(super) episode_id: u64,
-    pub(super) agent_id: u8,
-    pub(super) policy: String,
-    pub(super) height: u8,
-    pub(super) width: u8,
+pub(crate) struct Run {
+    pub(crate) episode_id: u64,
+    pub(crate) agent_id: u8,
+    pub(crate) policy: String,
+    pub(crate) height: u8,
+    pub(crate) width: u8,
     /// First row within the row group.
-    pub(super) row: usize,
-    pub(super) rows: usize,
-    pub(super) sum_of_rewards: f64,
-    pub(super) was_truncated: bool,
+    pub(crate) row: usize,
+    pub(crate) rows: usize,
+    pub(crate) sum_of_rewards: f64,
+    pub(crate) was_truncated: bool,
 }
 
 /// What a row group holds.
@@ -152,7 +152,7 @@ fn check_columns(found: &Schema) -> Result<(), Fault> {
 }
 
 /// The rows of a row group, all columns of it or some.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     row_group: usize,
     columns: Option<&[&str]>,
@@ -247,6 +247,11 @@ impl<'a> Columns<'a> {
             }
         })
     }
+}
+
+/// The agents' episodes of a batch.
+pub(crate) fn runs_of(batch: &RecordBatch) -> Vec<Run> {
+    runs(batch).runs
 }
 
 /// The agents' episodes of a batch, and what is wrong with them.

@@ -27,6 +27,8 @@ enum Command {
     Import(cmd::import::Args),
     /// Write a dataset in the form of another tool
     Export(cmd::export::Args),
+    /// Show what is in a dataset, or a position of one of its games
+    Inspect(cmd::inspect::Args),
     /// Check a dataset: bytes, rows, order, and its games played again
     Verify(cmd::verify::Args),
     /// Play a replay, print its result, draw or trace it
@@ -43,6 +45,7 @@ impl Cli {
             Command::Expand(args) => cmd::expand::run(args),
             Command::Import(args) => cmd::import::run(args),
             Command::Export(args) => cmd::export::run(args),
+            Command::Inspect(args) => cmd::inspect::run(args),
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),

@@ -114,3 +114,43 @@ fn a_damaged_dataset_is_named_and_fails() {
     assert_eq!(run.status.code(), Some(1));
     assert!(text(&run.stderr).contains("/nowhere"), "{}", text(&run.stderr));
 }
+
+#[test]
+fn a_dataset_is_shown_and_so_is_a_position_of_it() {
+    let (games, rows) = (folder("inspect-games"), folder("inspect-rows"));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let shows = done(&["inspect", shown(&games)]);
+    for part in ["games, 30 games, 30 rows", "moves", "hunter", "won ", "length in ticks", "mean"] {
+        assert!(shows.contains(part), "{part}: {shows}");
+    }
+    let summary = |path| json(&bivouac(&["inspect", shown(path), "--json"]));
+    let (of_games, of_rows) = (summary(&games), summary(&rows));
+    assert_eq!(of_games["policies"]["hunter"]["won"], of_rows["policies"]["hunter"]["won"]);
+    assert_eq!(
+        (&of_rows["totals"]["episodes"], &of_rows["return"]["mean"]),
+        (&60.into(), &0.0.into())
+    );
+    let ticks = of_games["totals"]["ticks"].as_u64().expect("a number");
+    assert_eq!(of_rows["totals"]["rows"], 2 * ticks + 60);
+    // The rows of a player hold what the game shows that player when it is played again.
+    for (game, tick, player) in [("0", "0", "0"), ("7", "40", "1"), ("29", "13", "0")] {
+        let at = ["--game", game, "--tick", tick, "--player", player, "--json"];
+        let position = |path| json(&bivouac(&[&["inspect", shown(path)], &at[..]].concat()));
+        let (played, stored) = (position(&games), position(&rows));
+        assert_eq!(played["position"], stored["position"], "{game} {tick} {player}");
+        assert_eq!(played["position"]["tick"].to_string(), tick);
+    }
+    let board = done(&["inspect", shown(&games), "--game", "3", "--tick", "5"]);
+    assert!(board.starts_with("After 5 ticks\n") && board.contains('@'), "{board}");
+    for (path, at, expected) in [
+        (&games, ["--game", "99", "--tick", "0"], "--game 99"),
+        (&games, ["--game", "3", "--tick", "5000"], "--tick 5000"),
+        (&games, ["--game", "3", "--player", "2"], "--player 2"),
+        (&rows, ["--game", "3", "--tick", "5000"], "--tick 5000"),
+    ] {
+        let run = bivouac(&[&["inspect", shown(path)], &at[..]].concat());
+        assert_eq!(run.status.code(), Some(1), "{at:?}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+}

@@ -19,6 +19,7 @@ pub mod games;
 pub mod gior;
 pub mod import;
 pub mod info;
+pub mod inspect;
 pub mod minari;
 pub mod moves;
 mod parquet_files;

@@ -7,6 +7,7 @@ pub(crate) mod export;
 mod export_minari;
 pub(crate) mod generate;
 pub(crate) mod import;
+pub(crate) mod inspect;
 mod progress;
 pub(crate) mod replay;
 mod summary;

@@ -18,16 +18,16 @@ use crate::{
 
 /// One row of `meta/episodes`.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
-    seed: u64,
-    game: u64,
-    row_group: usize,
+pub(crate) struct Told {
+    pub(crate) seed: u64,
+    pub(crate) game: u64,
+    pub(crate) row_group: usize,
     /// First row within the file.
-    row: u64,
-    length: u32,
-    end: String,
-    file: String,
-    run: Run,
+    pub(crate) row: u64,
+    pub(crate) length: u32,
+    pub(crate) end: String,
+    pub(crate) file: String,
+    pub(crate) run: Run,
 }
 
 /// Which game an episode is, as far as `meta/episodes` has told.
@@ -64,22 +64,26 @@ pub(super) fn read(root: &Path, number: usize, file: &DataFile, found: &mut Veri
         }
         return Vec::new();
     }
-    let told = (|| {
-        let row_groups = builder(&path)?.metadata().num_row_groups();
-        let mut all = Vec::new();
-        for row_group in 0..row_groups {
-            let batch = rows::read(&path, row_group, None)?;
-            all.extend(rows_of(&batch).ok_or_else(|| {
-                let (column, expected) = (episode::GAME.to_owned(), "episodes".to_owned());
-                DataError::Column { path: path.clone(), column, expected }
-            })?);
-        }
-        Ok::<_, DataError>(all)
-    })();
-    told.unwrap_or_else(|error| {
+    read_file(&path).unwrap_or_else(|error| {
         found.add([Fault::new(FaultKind::Unreadable, error.to_string()).in_file(&name)]);
         Vec::new()
     })
+}
+
+/// The rows of a file of `meta/episodes`.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<Told>, DataError> {
+    let row_groups = builder(path)?.metadata().num_row_groups();
+    let mut all = Vec::new();
+    for row_group in 0..row_groups {
+        let batch = rows::read(path, row_group, None)?;
+        let other = || DataError::Column {
+            path: path.to_owned(),
+            column: episode::GAME.to_owned(),
+            expected: "episodes".to_owned(),
+        };
+        all.extend(rows_of(&batch).ok_or_else(other)?);
+    }
+    Ok(all)
 }
 
 fn rows_of(batch: &RecordBatch) -> Option<Vec<Told>> {

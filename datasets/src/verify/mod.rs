@@ -13,6 +13,7 @@ mod games;
 mod replayed;
 mod rows;
 
+pub(crate) use episodes::{Told, read_file};
 pub(crate) use rows::{Run, read, runs_of};
 
 use std::{

@@ -1,4 +1,5 @@
-//! Datasets opened by the tools that people use: real pandas, Polars, `DuckDB` and pyarrow.
+//! Datasets opened by the tools that people use: real pandas, Polars, `DuckDB`, pyarrow, Hugging
+//! Face `datasets`, Minari, and the package in `python/`.
 //!
 //! The first run makes a virtual environment in `target/venv` and installs what
 //! `tests/python/requirements.txt` pins; later runs use it again. `BIVOUAC_PYTHON` names another
@@ -48,7 +49,7 @@ fn python(root: &Path) -> PathBuf {
 }
 
 #[test]
-fn datasets_open_in_pandas_polars_duckdb_and_pyarrow() {
+fn datasets_open_in_the_libraries_that_people_use() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = root.join("target/tmp/python-datasets");
     if out.exists() {

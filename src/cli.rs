@@ -21,10 +21,18 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, named on stderr; 2 wro
 enum Command {
     /// Simulate games and write a dataset
     Generate(cmd::generate::Args),
+    /// Turn games stored as moves into experiences
+    Expand(cmd::expand::Args),
     /// Turn .gior replays into a dataset
     Import(cmd::import::Args),
     /// Put shards or other datasets with the same columns together
     Merge(cmd::merge::Args),
+    /// Write a dataset in the form of another tool
+    Export(cmd::export::Args),
+    /// Show what is in a dataset, or a position of one of its games
+    Inspect(cmd::inspect::Args),
+    /// Check a dataset: bytes, rows, order, and its games played again
+    Verify(cmd::verify::Args),
     /// Play a replay, print its result, draw or trace it
     Replay(cmd::replay::Args),
     /// Measure how fast the engine is on this machine
@@ -36,8 +44,12 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(args) => cmd::generate::run(args),
+            Command::Expand(args) => cmd::expand::run(args),
             Command::Import(args) => cmd::import::run(args),
             Command::Merge(args) => cmd::merge::run(args),
+            Command::Export(args) => cmd::export::run(args),
+            Command::Inspect(args) => cmd::inspect::run(args),
+            Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }

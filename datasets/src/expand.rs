@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,6 +14,7 @@ use systems::{
 
 use crate::{
     error::DataError,
+    seats::Seats,
     segment::{Constants, Segment},
 };
 
@@ -23,23 +23,7 @@ use crate::{
 pub(crate) struct Batch<'a> {
     pub(crate) games: &'a [&'a GameRecord],
     /// Seats whose rows are wanted.
-    pub(crate) seats: Range16,
-}
-
-/// A range of seats that can be copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range16 {
-    pub(crate) start: u8,
-    pub(crate) end: u8,
-}
-
-impl Range16 {
-    /// Every seat a game can have.
-    pub(crate) const ALL: Self = Self { start: 0, end: 16 };
-
-    fn within(self, players: usize) -> Range<usize> {
-        usize::from(self.start).min(players)..usize::from(self.end).min(players)
-    }
+    pub(crate) seats: Seats,
 }
 
 /// The rows of one agent's episode.
@@ -102,7 +86,10 @@ impl Expander {
             playing.insert(id, index);
         }
         let streams = self.gather.lock().list.len() == 1;
-        while !playing.is_empty() {
+        // One more step than the longest record tells which games of a damaged one go on for ever.
+        let longest = batch.games.iter().map(|game| game.outcome.ticks).max().unwrap_or(0);
+        let mut steps = 0..=longest;
+        while !playing.is_empty() && steps.next().is_some() {
             self.world.step();
             for id in self.world.take_ended() {
                 if let Some(index) = playing.remove(&id) {
@@ -112,6 +99,9 @@ impl Expander {
             if streams {
                 self.gather.hand_on_full(take)?;
             }
+        }
+        if let Some((&id, &index)) = playing.iter().min_by_key(|&(_, &index)| index) {
+            self.finish(id, batch.games[index])?;
         }
         self.gather.hand_on_rest(take)
     }
@@ -140,8 +130,8 @@ struct Gather(Mutex<Agents>);
 #[derive(Default)]
 struct Agents {
     list: Vec<AgentRows>,
-    /// Where each episode's agents are, and the first seat among them.
-    places: HashMap<u64, (usize, Range<usize>)>,
+    /// Where each episode's agents begin, and which seats they are.
+    places: HashMap<u64, (usize, Seats)>,
     games: Vec<GameId>,
     spare_segments: Vec<Segment>,
     spare_batches: Vec<RowBatch>,
@@ -153,12 +143,12 @@ impl Gather {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "seats below 16, sides at most 32")]
-    fn expect(&self, index: usize, id: GameId, record: &GameRecord, seats: Range16) {
+    fn expect(&self, index: usize, id: GameId, record: &GameRecord, seats: Seats) {
         let agents = &mut *self.lock();
         let seats = seats.within(record.players());
         agents.games.push(id);
-        agents.places.insert(record.episode_id(), (agents.list.len(), seats.clone()));
-        agents.list.extend(seats.map(|seat| AgentRows {
+        agents.places.insert(record.episode_id(), (agents.list.len(), seats));
+        agents.list.extend(seats.iter().map(|seat| AgentRows {
             constants: Constants {
                 episode_id: record.episode_id(),
                 agent_id: seat as u8,
@@ -224,10 +214,8 @@ impl RowSink for Gather {
         let agents = &mut *self.lock();
         for row in 0..batch.len {
             let Some((first, seats)) = agents.places.get(&batch.episode[row]) else { continue };
-            let seat = usize::from(batch.agent[row]);
-            if seats.contains(&seat) {
-                let agent = &mut agents.list[first + seat - seats.start];
-                agent.add(&batch, row, &mut agents.spare_segments);
+            if let Some(place) = seats.place(usize::from(batch.agent[row])) {
+                agents.list[first + place].add(&batch, row, &mut agents.spare_segments);
             }
         }
         batch.len = 0;

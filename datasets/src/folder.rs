@@ -233,6 +233,7 @@ impl Folder {
         Told {
             info: &self.info,
             kind: self.kind.name(),
+            players: self.kind.players(),
             schema: &self.schema,
             options: &self.options,
             totals: &self.totals,
@@ -304,7 +305,7 @@ impl OpenFile {
 
     /// Writes what is left, makes it last, gives it its name, and returns its bytes.
     fn close(self, path: &Path) -> Result<u64, DataError> {
-        let buffer = self.writer.into_inner().map_err(error::parquet(path))?;
+        let buffer = parquet_files::finish(self.writer).map_err(error::parquet(path))?;
         let upload = buffer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)

@@ -10,8 +10,13 @@ use crate::{
     folder::FolderOptions,
     resume::Checkpoint,
     schema,
+    seats::Seats,
     totals::{Record, Totals},
 };
+
+pub use read::{StoredInfo, StoredTotals};
+
+mod read;
 
 /// How a dataset came to be. It holds nothing that differs between two runs that write the same
 /// rows: no time, no thread count, no folder.
@@ -40,6 +45,8 @@ struct File<'a> {
     seed: u64,
     inputs: Option<&'a str>,
     reward: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    players: Option<Seats>,
     rulesets: &'a BTreeMap<String, String>,
     layout: Value,
     totals: Value,
@@ -57,6 +64,8 @@ pub(crate) struct Told<'a> {
     pub(crate) info: &'a Info,
     /// Name of the table.
     pub(crate) kind: &'static str,
+    /// The seats whose rows it has, unless all.
+    pub(crate) players: Option<Seats>,
     pub(crate) schema: &'a Schema,
     pub(crate) options: &'a FolderOptions,
     pub(crate) totals: &'a Totals,
@@ -94,6 +103,7 @@ impl Told<'_> {
             seed: info.seed,
             inputs: info.inputs.as_deref(),
             reward: &info.reward,
+            players: self.players,
             rulesets: &info.rulesets,
             layout: json!({
                 "file_bytes": self.options.file_bytes,

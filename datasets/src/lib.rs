@@ -12,6 +12,7 @@
 //! games.
 
 pub mod ceiling;
+pub mod checksum;
 pub mod error;
 mod expand;
 pub mod folder;
@@ -19,18 +20,22 @@ pub mod games;
 pub mod gior;
 pub mod import;
 pub mod info;
+pub mod inspect;
 pub mod merge;
+pub mod minari;
 pub mod moves;
 mod parquet_files;
 pub mod pipeline;
 pub mod produce;
 mod resume;
 pub mod schema;
+pub mod seats;
 mod segment;
 pub mod stopwatch;
 mod storage;
 mod table;
 pub mod totals;
+pub mod verify;
 
 pub use error::DataError;
 pub use parquet_files::Encodings;

@@ -23,6 +23,7 @@ use crate::{
     info::{Info, Told},
     resume,
     schema::{self, column, episode},
+    seats::Seats,
     storage::Storage,
     totals::Totals,
 };
@@ -58,9 +59,11 @@ pub fn merge(parts: &[PathBuf], out: &Path, replaces: bool) -> Result<Totals, Da
     }
     let (info, options) = (told_of(&parts), first.options());
     let kind = if first.has_episodes() { "experiences" } else { "games" };
+    let players = first.players();
     let nothing = Totals::default();
     let (info, schema, options) = (&info, &schema, &options);
-    let told = |totals, checkpoint| Told { info, kind, schema, options, totals, checkpoint };
+    let told =
+        |totals, checkpoint| Told { info, kind, players, schema, options, totals, checkpoint };
     let storage = Storage::open(out)?;
     let checkpoint = resume::Checkpoint::default();
     folder::claim(&storage, replaces, &told(&nothing, Some(&checkpoint)).info())?;
@@ -97,6 +100,12 @@ impl Part {
 
     fn has_episodes(&self) -> bool {
         self.info["kind"] == "experiences"
+    }
+
+    /// The seats whose rows it has, unless all.
+    fn players(&self) -> Option<Seats> {
+        let seats = self.info["players"].as_array()?.iter().filter_map(Value::as_u64);
+        Some(Seats::of(seats.filter_map(|seat| usize::try_from(seat).ok())))
     }
 
     /// How the part was laid out.

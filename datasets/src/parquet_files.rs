@@ -21,7 +21,7 @@ use parquet::{
     schema::types::ColumnPath,
 };
 
-use crate::error::DataError;
+use crate::{checksum::Summed, error::DataError};
 
 /// Bytes of a data page before compression.
 const PAGE_BYTES: usize = 1 << 20;
@@ -122,7 +122,7 @@ pub(crate) fn properties(schema: &SchemaRef, encodings: &Encodings) -> WriterPro
 }
 
 /// A file being written, row group by row group.
-pub(crate) type FileWriter<W> = SerializedFileWriter<W>;
+pub(crate) type FileWriter<W> = SerializedFileWriter<Summed<W>>;
 
 /// Begins a file.
 pub(crate) fn begin<W: io::Write + Send>(
@@ -130,10 +130,25 @@ pub(crate) fn begin<W: io::Write + Send>(
     schema: &SchemaRef,
     path: &Path,
 ) -> Result<FileWriter<W>, DataError> {
-    ArrowWriter::try_new(to, schema.clone(), Some(properties(schema, &Encodings::default())))
-        .and_then(ArrowWriter::into_serialized_writer)
-        .map(|(writer, _)| writer)
-        .map_err(crate::error::parquet(path))
+    ArrowWriter::try_new(
+        Summed::new(to),
+        schema.clone(),
+        Some(properties(schema, &Encodings::default())),
+    )
+    .and_then(ArrowWriter::into_serialized_writer)
+    .map(|(writer, _)| writer)
+    .map_err(crate::error::parquet(path))
+}
+
+/// Ends a file: its checksum, indexes and footer.
+pub(crate) fn finish<W: io::Write + Send>(
+    mut writer: FileWriter<W>,
+) -> Result<W, parquet::errors::ParquetError> {
+    writer.flush()?;
+    for entry in writer.inner().checksum().entries() {
+        writer.append_key_value_metadata(entry);
+    }
+    writer.into_inner().map(Summed::into_inner)
 }
 
 /// Makes row groups of one schema on any thread.

@@ -12,6 +12,7 @@ use crate::{
     error::{DataError, ImportError},
     games::{ArchivedGame, GamesFile},
     import::{self, Numbered, ReplayRules},
+    seats::Seats,
 };
 
 /// A source of games that is cut into jobs. Jobs are worked on side by side, and their games
@@ -219,14 +220,15 @@ impl Producer for Replays {
     }
 }
 
-/// Games read from a dataset of games, to be written as another kind.
+/// Games read from datasets of games, to be written as another kind.
 #[derive(Debug)]
 pub struct Archive {
-    /// Files and row groups, in the order of the dataset.
+    /// Files and row groups, in the order of the datasets.
     jobs: Vec<(PathBuf, usize)>,
     games: u64,
     bounds: import::Bounds,
     has_builds: bool,
+    seats: Seats,
 }
 
 impl Archive {
@@ -238,22 +240,40 @@ impl Archive {
     ///
     /// Folders and files that cannot be read, and columns that are not those of games.
     pub fn open(root: &Path) -> Result<Self, DataError> {
+        Self::open_all([root])
+    }
+
+    /// The games of several folders and files, in the order given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archive::open`].
+    pub fn open_all<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Result<Self, DataError> {
         let mut archive = Self {
             jobs: Vec::new(),
             games: 0,
             bounds: import::Bounds::default(),
             has_builds: false,
+            seats: Seats::ALL,
         };
-        for path in GamesFile::paths(root)? {
-            for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
-                archive.jobs.push((path.clone(), row_group));
-                archive.games += games;
+        for root in roots {
+            for path in GamesFile::paths(root)? {
+                for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
+                    archive.jobs.push((path.clone(), row_group));
+                    archive.games += games;
+                }
+                let (bounds, has_builds) = GamesFile::bounds(&path)?;
+                archive.bounds = archive.bounds.max(bounds);
+                archive.has_builds |= has_builds;
             }
-            let (bounds, has_builds) = GamesFile::bounds(&path)?;
-            archive.bounds = archive.bounds.max(bounds);
-            archive.has_builds |= has_builds;
         }
         Ok(archive)
+    }
+
+    /// Leaves out the games that have none of these seats.
+    #[must_use]
+    pub fn with_seats(self, seats: Seats) -> Self {
+        Self { seats, ..self }
     }
 
     /// The largest board and the most players among the games.
@@ -276,7 +296,9 @@ impl Producer for Archive {
 
     fn work(&self, job: usize) -> Result<Produced, DataError> {
         let Some((path, row_group)) = self.jobs.get(job) else { return Ok(Produced::default()) };
-        let games = GamesFile::open_row_group(path, *row_group)?.collect::<Result<Vec<_>, _>>()?;
+        let mut games =
+            GamesFile::open_row_group(path, *row_group)?.collect::<Result<Vec<_>, _>>()?;
+        games.retain(|game| !self.seats.within(game.record.players()).is_empty());
         let ticks = games.iter().map(|game| u64::from(game.record.outcome.ticks)).sum();
         Ok(Produced { games, skipped: Vec::new(), ticks })
     }

@@ -32,7 +32,7 @@ pub(crate) struct Checkpoint {
 }
 
 /// Entries of `meta/info.json` that say which run it is, most telling first.
-const IDENTITY: [&str; 11] = [
+const IDENTITY: [&str; 12] = [
     "format",
     "schema_version",
     "engine_version",
@@ -41,6 +41,7 @@ const IDENTITY: [&str; 11] = [
     "seed",
     "inputs",
     "reward",
+    "players",
     "rulesets",
     "layout",
     "features",
@@ -52,7 +53,7 @@ pub(crate) fn difference(there: &Value, now: &Value) -> Option<String> {
 }
 
 /// Entries of `meta/info.json` that say which columns a dataset has.
-const COLUMNS: [&str; 4] = ["format", "kind", "schema_version", "features"];
+const COLUMNS: [&str; 5] = ["format", "kind", "schema_version", "players", "features"];
 
 /// The first thing in which the columns of two datasets differ, told for the user.
 pub(crate) fn unlike(there: &Value, now: &Value) -> Option<String> {

@@ -12,6 +12,9 @@ use systems::rows::{PLANES, RowFormat};
 /// Version of the columns, in every file. Raised when a reader of the last one would misread them.
 pub const VERSION: u32 = 1;
 
+/// Metadata key of a table's kind: `games`, `experiences` or `episodes`.
+pub const KIND: &str = "bivouac.kind";
+
 /// Channels of `action_mask`: the direction in which a tile's army may march, and building.
 pub const MASK_CHANNELS: [&str; 5] = ["up", "down", "left", "right", "build"];
 
@@ -112,6 +115,26 @@ pub fn experiences(format: &RowFormat) -> SchemaRef {
         scalar(column::WIDTH, UInt8),
     ]);
     table("experiences", fields)
+}
+
+/// The form of the rows in a table of experiences, from the metadata of its columns; none if they
+/// are not such columns.
+#[must_use]
+pub fn format_of(schema: &Schema) -> Option<RowFormat> {
+    let shape = |name| -> Option<Vec<u16>> {
+        serde_json::from_str(schema.field_with_name(name).ok()?.metadata().get("shape")?).ok()
+    };
+    let &[height, width] = shape(column::ARMY)?.as_slice() else { return None };
+    let &[masks, ..] = shape(column::ACTION_MASK)?.as_slice() else { return None };
+    let has_owners = schema.field_with_name(column::OWNER).is_ok();
+    let has_builds = usize::from(masks) == MASK_CHANNELS.len();
+    let sides = 1..=32;
+    (sides.contains(&height) && sides.contains(&width)).then_some(RowFormat {
+        height,
+        width,
+        has_builds,
+        has_owners,
+    })
 }
 
 /// Names of the columns of a games table, in its order.
@@ -296,7 +319,7 @@ pub fn episodes() -> SchemaRef {
 fn table(kind: &str, fields: Vec<Field>) -> SchemaRef {
     let metadata = HashMap::from([
         ("bivouac.schema_version".to_owned(), VERSION.to_string()),
-        ("bivouac.kind".to_owned(), kind.to_owned()),
+        (KIND.to_owned(), kind.to_owned()),
     ]);
     Arc::new(Schema::new_with_metadata(Fields::from(fields), metadata))
 }
@@ -369,6 +392,9 @@ mod tests {
         assert_eq!((VERSION, golden(&experiences(&format)).as_str()), (1, expected));
         let many = RowFormat { has_builds: true, has_owners: true, ..format };
         let schema = experiences(&many);
+        assert_eq!(format_of(&schema), Some(many));
+        assert_eq!(format_of(&experiences(&format)), Some(format));
+        assert_eq!(format_of(&games()), None);
         let owner = schema.field_with_name(column::OWNER).unwrap();
         assert_eq!(*owner.data_type(), DataType::FixedSizeBinary(400));
         let mask = schema.field_with_name(column::ACTION_MASK).unwrap();

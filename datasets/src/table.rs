@@ -7,11 +7,12 @@ use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use crate::{
     error::DataError,
-    expand::{AgentRows, Batch, Expander, Range16},
+    expand::{AgentRows, Batch, Expander},
     games::{self, ArchivedGame},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
     resume::Place,
     schema,
+    seats::Seats,
     stopwatch::{Stage, Stopwatch},
 };
 
@@ -29,6 +30,8 @@ pub enum Kind {
         format: RowFormat,
         /// What they reward.
         reward: Reward,
+        /// Whose rows they are.
+        seats: Seats,
     },
 }
 
@@ -38,6 +41,14 @@ impl Kind {
         match self {
             Self::Games => "games",
             Self::Experiences { .. } => "experiences",
+        }
+    }
+
+    /// The seats whose rows it has, unless all.
+    pub(crate) fn players(&self) -> Option<Seats> {
+        match self {
+            Self::Experiences { seats, .. } if *seats != Seats::ALL => Some(*seats),
+            _ => None,
         }
     }
 
@@ -53,7 +64,9 @@ impl Kind {
 /// Games whose rows make up one row group.
 pub(crate) struct Group {
     pub(crate) games: Vec<ArchivedGame>,
-    pub(crate) seats: Range16,
+    pub(crate) seats: Seats,
+    /// Whether no later group has rows of these games.
+    pub(crate) completes: bool,
     /// The place after it.
     pub(crate) end: Place,
 }
@@ -106,8 +119,9 @@ impl Table {
     pub(crate) fn weight(&self, record: &GameRecord) -> u64 {
         match self.kind {
             Kind::Games => 1_000 + 2 * record.n_moves() as u64,
-            Kind::Experiences { .. } => {
-                record.players() as u64 * (u64::from(record.outcome.ticks) + 1)
+            Kind::Experiences { seats, .. } => {
+                let agents = seats.within(record.players()).len().max(1) as u64;
+                agents * (u64::from(record.outcome.ticks) + 1)
             }
         }
     }
@@ -137,7 +151,8 @@ impl Table {
     pub(crate) fn encode(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
         match &self.kind {
             Kind::Games => self.encode_games(group, time),
-            Kind::Experiences { format, reward } => {
+            Kind::Experiences { format, reward, seats } => {
+                let group = Group { seats: group.seats.and(*seats), ..group };
                 self.encode_experiences(group, *format, *reward, time)
             }
         }
@@ -180,10 +195,7 @@ impl Table {
         let rows = rows.finish()?;
         lap.stop(Stage::Encode);
         self.expanders().push(expander);
-        // A game that is written seat by seat is complete with its last seat.
-        let complete = usize::from(group.seats.end)
-            >= group.games.last().map_or(0, |game| game.record.players());
-        let games = if complete { group.games } else { Vec::new() };
+        let games = if group.completes { group.games } else { Vec::new() };
         Ok(EncodedGroup { rows, episodes, games, end: group.end })
     }
 
@@ -274,35 +286,36 @@ impl Grouper {
         if self.weight + weight > self.limit {
             groups.extend(self.rest());
         }
-        if weight > self.limit && matches!(kind, Kind::Experiences { .. }) {
-            groups.extend(self.split(game, at, weight));
-        } else {
-            self.weight += weight;
-            self.games.push(game);
-            self.end = Place { games: at.games + 1, ..at };
+        match kind {
+            Kind::Experiences { seats, .. } if weight > self.limit => {
+                groups.extend(self.split(game, at, weight, *seats));
+            }
+            _ => {
+                self.weight += weight;
+                self.games.push(game);
+                self.end = Place { games: at.games + 1, ..at };
+            }
         }
         groups
     }
 
     /// A game too large for one group, a few seats at a time.
-    #[expect(clippy::cast_possible_truncation, reason = "seats are below 16")]
-    fn split(&self, game: ArchivedGame, at: Place, weight: u64) -> Vec<Group> {
-        let players = game.record.players();
-        let per_seat = (weight / players.max(1) as u64).max(1);
-        let at_once = (self.limit / per_seat).clamp(1, 16) as usize;
-        let seats = (0..players)
-            .step_by(at_once)
-            .map(|start| Range16 { start: start as u8, end: (start + at_once).min(players) as u8 });
-        let group = |(part, seats): (u64, Range16)| {
-            let is_last = usize::from(seats.end) >= players;
-            let end = if is_last {
+    fn split(&self, game: ArchivedGame, at: Place, weight: u64, seats: Seats) -> Vec<Group> {
+        let seats: Vec<usize> = seats.within(game.record.players()).iter().collect();
+        let per_seat = (weight / seats.len().max(1) as u64).max(1);
+        let at_once = usize::try_from(self.limit / per_seat).unwrap_or(usize::MAX).max(1);
+        let parts = seats.len().div_ceil(at_once) as u64;
+        let group = |(part, seats): (u64, &[usize])| {
+            let completes = part == parts;
+            let end = if completes {
                 Place { games: at.games + 1, ..at }
             } else {
                 Place { parts: part, ..at }
             };
-            Group { games: vec![game.clone()], seats, end }
+            let seats = Seats::of(seats.iter().copied());
+            Group { games: vec![game.clone()], seats, completes, end }
         };
-        (1..).zip(seats).map(group).collect()
+        (1..).zip(seats.chunks(at_once)).map(group).collect()
     }
 
     /// Whether there is no group to be completed.
@@ -314,6 +327,6 @@ impl Grouper {
     pub(crate) fn rest(&mut self) -> Option<Group> {
         self.weight = 0;
         let (games, end) = (std::mem::take(&mut self.games), self.end);
-        (!games.is_empty()).then_some(Group { games, seats: Range16::ALL, end })
+        (!games.is_empty()).then_some(Group { games, seats: Seats::ALL, completes: true, end })
     }
 }

@@ -1,4 +1,4 @@
-//! What `generate` and `import` share: output options, progress, the summary.
+//! What `generate`, `import` and `expand` share: output options, progress, the summary.
 
 use std::{
     fmt,
@@ -128,6 +128,11 @@ impl Output {
         }
         command
     }
+}
+
+/// Paths as they were typed, for the command in `meta/info.json`.
+pub(super) fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a dataset, and says how it went.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use datasets::{Kind, info::Info, pipeline::Plan, produce::Simulation};
+use datasets::{Kind, info::Info, pipeline::Plan, produce::Simulation, seats::Seats};
 use systems::{
     mapgen::{MapSpec, Size},
     policies::Policy,
@@ -120,6 +120,13 @@ The same arguments and seed give the same bytes, whatever --threads.";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (simulation, kind, info) = simulation(&args)?;
+    let plan = Plan { kind, info, folder: args.output.folder() };
+    dataset_run::run(&simulation, plan, &args.output)
+}
+
+/// The games that the arguments ask for, and what is to be written of them.
+pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)> {
     let ruleset = Arc::new(ruleset(&args.ruleset)?);
     ensure!(args.games > 0, "--games 0 makes no dataset: ask for at least 1");
     ensure!(args.max_ticks > 0, "--max-ticks 0 leaves nothing to play: allow at least 1");
@@ -129,7 +136,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ensure!(games > 0, "--shard {shard} of --games {most} is empty: use at most {most} shards");
     }
     let policies = policies(&args.policies)?;
-    let (maps, largest, players) = maps(&args, &ruleset)?;
+    let (maps, largest, players) = maps(args, &ruleset)?;
     let canvas = args.canvas.unwrap_or(largest);
     let reward = reward(&args.reward)?;
     let kind = match args.kind {
@@ -138,11 +145,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Canvas { height, width } = canvas;
             let has_owners = players > 2;
             let format = RowFormat { height, width, has_builds: ruleset.builds(), has_owners };
-            Kind::Experiences { format, reward }
+            Kind::Experiences { format, reward, seats: Seats::ALL }
         }
     };
     let info = Info {
-        command: command(&args, &policies),
+        command: command(args, &policies),
         seed: args.seed,
         rulesets: BTreeMap::from([(ruleset.name.clone(), ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
@@ -158,8 +165,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         policies,
         has_fog: true,
     };
-    let plan = Plan { kind, info, folder: args.output.folder() };
-    dataset_run::run(&Simulation::new(spec), plan, &args.output)
+    Ok((Simulation::new(spec), kind, info))
 }
 
 /// A ruleset by name, or from a file.

@@ -8,11 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use datasets::{Kind, import::Bounds, info::Info, pipeline::Plan, produce::Replays};
+use datasets::{Kind, import::Bounds, info::Info, pipeline::Plan, produce::Replays, seats::Seats};
 use systems::rows::RowFormat;
 
 use super::{
-    dataset_run::{self, Canvas, KindName, Output},
+    dataset_run::{self, Canvas, KindName, Output, shown},
     generate,
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Canvas { height, width } = args.canvas.unwrap_or(largest);
             let has_owners = bounds.players > 2;
             let format = RowFormat { height, width, has_builds: false, has_owners };
-            Kind::Experiences { format, reward }
+            Kind::Experiences { format, reward, seats: Seats::ALL }
         }
     };
     let mut command = format!("bivouac import {} --kind {}", shown(&args.paths), args.kind.name());
@@ -94,10 +94,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let plan = Plan { kind, info, folder: args.output.folder() };
     dataset_run::run(&Replays::new(files, args.seed, args.keep_names), plan, &args.output)
-}
-
-fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// The replay files of paths, in an order that does not depend on the file system.

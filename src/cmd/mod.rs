@@ -2,9 +2,14 @@
 
 pub(crate) mod bench;
 mod dataset_run;
+pub(crate) mod expand;
+pub(crate) mod export;
+mod export_minari;
 pub(crate) mod generate;
 pub(crate) mod import;
+pub(crate) mod inspect;
 pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;
 mod summary;
+pub(crate) mod verify;

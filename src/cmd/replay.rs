@@ -15,7 +15,8 @@ use std::{
 use anyhow::{Context, bail};
 use datasets::gior::Replay;
 
-use draw::{Drawing, Style};
+pub(super) use draw::Drawing;
+use draw::Style;
 use playback::Playback;
 use report::Report;
 use trace::Trace;
@@ -119,7 +120,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Colours where a person looks at a terminal and has not asked for none (<https://no-color.org>).
-fn style(no_color: bool) -> Style {
+pub(super) fn style(no_color: bool) -> Style {
     let unwanted = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if !unwanted && io::stdout().is_terminal() { Style::Coloured } else { Style::Plain }
 }

@@ -1,4 +1,5 @@
-//! Folders of tests, what is in them, and the Python that some tests need.
+//! The command as a script runs it, folders of tests and what is in them, and the Python that some
+//! tests need.
 //!
 //! The first run makes a virtual environment in `target/venv` and installs what
 //! `tests/python/requirements.txt` pins; later runs use it again. `BIVOUAC_PYTHON` names another
@@ -9,16 +10,45 @@ use std::{
     collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
-/// A folder of a test in `target`, removed if an earlier run left it.
+use serde_json::Value;
+
+/// Runs `bivouac` to its end.
+pub(crate) fn bivouac(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bivouac")).args(args).output().expect("bivouac runs")
+}
+
+/// Runs `bivouac`, which has to succeed, and returns what it printed.
+pub(crate) fn done(args: &[&str]) -> String {
+    let run = bivouac(args);
+    assert_eq!(run.status.code(), Some(0), "{args:?}: {}{}", text(&run.stdout), text(&run.stderr));
+    text(&run.stdout).to_owned()
+}
+
+/// The one JSON value that a run printed.
+pub(crate) fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON value")
+}
+
+/// A folder of this test in `target`, removed if an earlier run left it.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if path.exists() {
         fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
     }
     path
+}
+
+/// A path as an argument.
+pub(crate) fn shown(path: &Path) -> &str {
+    path.to_str().expect("a path in Unicode")
+}
+
+/// What a command printed.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("output in UTF-8")
 }
 
 /// The files of a folder by their path in it.
@@ -74,4 +104,11 @@ pub(crate) fn python(root: &Path) -> PathBuf {
         .arg(&requirements));
     fs::write(stamp, wanted).expect("a note of what is installed");
     python
+}
+
+/// The Parquet files of a folder by their path in it.
+pub(crate) fn parquet_files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = tree(root);
+    files.retain(|path, _| path.extension().is_some_and(|extension| extension == "parquet"));
+    files
 }

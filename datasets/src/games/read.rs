@@ -12,8 +12,8 @@ use arrow::{
         Array, AsArray, BooleanArray, GenericListArray, PrimitiveArray, RecordBatch, StringArray,
     },
     datatypes::{
-        ArrowPrimitiveType, DataType, Float32Type, Int32Type, UInt8Type, UInt16Type, UInt32Type,
-        UInt64Type,
+        ArrowPrimitiveType, DataType, Float32Type, Int32Type, Schema, UInt8Type, UInt16Type,
+        UInt32Type, UInt64Type,
     },
     error::ArrowError,
 };
@@ -155,6 +155,7 @@ impl GamesFile {
     /// among theirs lets players build. Reads four narrow columns.
     pub(crate) fn bounds(path: &Path) -> Result<(Bounds, bool), DataError> {
         let builder = builder(path)?;
+        check_columns(builder.schema(), path)?;
         let names = [column::HEIGHT, column::WIDTH, column::PLAYERS, column::RULESET_TOML];
         let mask = ProjectionMask::columns(builder.parquet_schema(), names);
         let mut reader =
@@ -210,7 +211,10 @@ fn next(
 
 /// Runs a part of the Parquet library, which panics on some damaged files, and makes an error of
 /// the panic. What `read` borrows must not be used again after an error.
-fn guarded<R>(path: &Path, read: impl FnOnce() -> Result<R, DataError>) -> Result<R, DataError> {
+pub(crate) fn guarded<R>(
+    path: &Path,
+    read: impl FnOnce() -> Result<R, DataError>,
+) -> Result<R, DataError> {
     panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
         let source = ParquetError::General("the file is damaged".to_owned());
         Err(DataError::Parquet { path: path.to_owned(), source })
@@ -230,6 +234,19 @@ impl Iterator for GamesFile {
     }
 }
 
+/// Checks that a file has the columns of games.
+fn check_columns(schema: &Schema, path: &Path) -> Result<(), DataError> {
+    for field in crate::schema::games().fields() {
+        let expected = field.data_type();
+        let found = schema.field_with_name(field.name());
+        if !found.is_ok_and(|found| same_shape(found.data_type(), expected)) {
+            let (column, expected) = (field.name().clone(), expected.to_string());
+            return Err(DataError::Column { path: path.to_owned(), column, expected });
+        }
+    }
+    Ok(())
+}
+
 /// The columns of a batch of games, with their types checked.
 struct Columns {
     batch: RecordBatch,
@@ -238,14 +255,7 @@ struct Columns {
 
 impl Columns {
     fn of(batch: &RecordBatch, path: &Path) -> Result<Self, DataError> {
-        for field in crate::schema::games().fields() {
-            let expected = field.data_type();
-            let column = batch.column_by_name(field.name());
-            if column.is_none_or(|column| !same_shape(column.data_type(), expected)) {
-                let (column, expected) = (field.name().clone(), expected.to_string());
-                return Err(DataError::Column { path: path.to_owned(), column, expected });
-            }
-        }
+        check_columns(&batch.schema(), path)?;
         Ok(Self { batch: batch.clone(), rows: batch.num_rows() })
     }
 

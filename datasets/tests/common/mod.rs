@@ -18,6 +18,7 @@ use datasets::{
     info::Info,
     pipeline::{self, Control, Plan, Report},
     produce::{Producer, Simulation},
+    seats::Seats,
     stopwatch::Stopwatch,
 };
 use systems::{
@@ -88,7 +89,7 @@ pub(crate) fn simulation(players: usize, games: u64) -> Simulation {
 }
 
 pub(crate) fn experiences(format: RowFormat, reward: Reward) -> Kind {
-    Kind::Experiences { format, reward }
+    Kind::Experiences { format, reward, seats: Seats::ALL }
 }
 
 pub(crate) fn try_write<P: Producer>(

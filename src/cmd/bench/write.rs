@@ -15,6 +15,7 @@ use datasets::{
     info::Info,
     pipeline::{self, Control, Plan},
     produce::{Produced, Producer, Simulation},
+    seats::Seats,
     stopwatch::Stopwatch,
 };
 use serde::Serialize;
@@ -158,7 +159,7 @@ impl Case {
             policies: roster.policies.clone(),
             has_fog: true,
         };
-        let kind = Kind::Experiences { format, reward: Reward::SPARSE };
+        let kind = Kind::Experiences { format, reward: Reward::SPARSE, seats: Seats::ALL };
         Ok(Self { simulation: Simulation::new(spec), kind, scratch: Scratch::new()? })
     }
 

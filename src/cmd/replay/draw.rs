@@ -6,13 +6,16 @@
 use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
-use systems::delta::{Face, SeenTile};
+use systems::{
+    delta::{Face, SeenTile},
+    world::Position,
+};
 
 use super::playback::Playback;
 
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(in crate::cmd) enum Style {
     /// Letters name the owners.
     Plain,
     /// Background colours do, of the 256 that terminals have in common.
@@ -43,37 +46,42 @@ const COLOURS: [(u8, bool); 16] = [
 const NOBODY: u8 = u8::MAX;
 
 /// One position, whole or as a player sees it.
-pub(super) struct Drawing {
-    tick: u32,
-    width: usize,
-    player: Option<usize>,
-    tiles: Vec<SeenTile>,
-    land: Vec<u32>,
-    army: Vec<u32>,
-    alive: Vec<bool>,
+pub(in crate::cmd) struct Drawing {
+    pub(in crate::cmd) tick: u32,
+    pub(in crate::cmd) width: usize,
+    pub(in crate::cmd) player: Option<usize>,
+    pub(in crate::cmd) tiles: Vec<SeenTile>,
+    pub(in crate::cmd) land: Vec<u32>,
+    pub(in crate::cmd) army: Vec<u32>,
+    pub(in crate::cmd) alive: Vec<bool>,
 }
 
 impl Drawing {
     /// The present position, as `player` sees it or whole.
     pub(super) fn of(playback: &Playback, player: Option<usize>) -> anyhow::Result<Self> {
-        let position = playback.position();
-        let tiles = match player {
-            Some(player) => playback.seen(player)?.tiles,
-            None => whole(playback),
+        let seen = match player {
+            Some(player) => Some((player, playback.seen(player)?.tiles)),
+            None => None,
         };
-        Ok(Self {
+        Ok(Self::at(playback.position(), seen))
+    }
+
+    /// A position, as the tiles show it that a player sees, or whole.
+    pub(in crate::cmd) fn at(position: &Position, seen: Option<(usize, Vec<SeenTile>)>) -> Self {
+        let player = seen.as_ref().map(|(player, _)| *player);
+        Self {
             tick: position.turn,
             width: usize::from(position.width),
             player,
-            tiles,
+            tiles: seen.map_or_else(|| whole(position), |(_, tiles)| tiles),
             land: position.land.clone(),
             army: position.army.clone(),
             alive: position.alive.clone(),
-        })
+        }
     }
 
     /// The board, a legend and the scoreboard.
-    pub(super) fn text(&self, names: &[String], style: Style) -> String {
+    pub(in crate::cmd) fn text(&self, names: &[String], style: Style) -> String {
         let whose = self.player.map_or_else(String::new, |p| format!(", as player {p} sees it"));
         let mut text = format!("After {} ticks{whose}\n\n", self.tick);
         let digits = self.tiles.iter().map(|tile| tile.army.to_string().len()).max().unwrap_or(1);
@@ -111,7 +119,7 @@ impl Drawing {
     }
 
     /// The same for scripts: owners as in a trace, with -3 for fog and -4 for a structure in fog.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::cmd) fn json(&self) -> Value {
         let owner = |tile: &SeenTile| match tile.face {
             Face::Mountain => -2,
             Face::Fog => -3,
@@ -141,8 +149,7 @@ pub(super) fn put(text: &mut String, piece: fmt::Arguments<'_>) {
 }
 
 /// The board without fog, in the form of a view.
-fn whole(playback: &Playback) -> Vec<SeenTile> {
-    let position = playback.position();
+fn whole(position: &Position) -> Vec<SeenTile> {
     let tiles = (0_u16..).zip(position.owners.iter().zip(&position.armies));
     let seen = tiles.map(|(tile, (&owner, &army))| {
         let face = match owner {

@@ -1,0 +1,198 @@
+"""A dataset of experiences as agents' episodes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .format import DatasetError, Format
+from .layouts import LAYOUTS, dense, legal_actions
+
+SCALARS = {
+    "step": np.int64,
+    "action": np.int64,
+    "reward": np.float32,
+    "terminated": np.bool_,
+    "truncated": np.bool_,
+    "is_first": np.bool_,
+    "is_last": np.bool_,
+}
+"""Columns that every sample has, with their types."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One agent's episode: who, how it went, and where its rows are."""
+
+    episode_id: int
+    agent_id: int
+    policy: str
+    length: int
+    """Actions; there is one row more."""
+    sum_of_rewards: float
+    won: bool
+    end: str
+    """`won`, `lost`, `draw` or `truncated`."""
+    file: str
+    row_group: int
+    row: int
+    """First row within the row group."""
+
+
+class Experiences:
+    """A folder of experiences.
+
+    Only `meta/episodes` is read when it is opened. Row groups are read as they are asked for; the
+    last ones stay in memory, so that reading episodes in their order reads each row group once.
+    """
+
+    def __init__(self, root: str | Path, cached_row_groups: int = 2) -> None:
+        """Opens a dataset.
+
+        Args:
+            root: its folder.
+            cached_row_groups: row groups that stay in memory, about 70 MB each.
+
+        Raises:
+            DatasetError: the folder holds no experiences, or of a version that is not known.
+        """
+        self.root = Path(root)
+        paths = sorted((self.root / "meta/episodes").rglob("*.parquet"))
+        if not paths:
+            raise DatasetError(f"{self.root}: no Parquet files in meta/episodes: is it a dataset?")
+        table = pa.concat_tables(
+            [pq.read_table(path) for path in paths], promote_options="permissive"
+        )
+        self._episodes = _in_row_groups(table)
+        self.format = Format.of(pq.read_schema(self.root / self._episodes[0].file))
+        self._row_group = lru_cache(maxsize=cached_row_groups)(self._read_row_group)
+
+    def __len__(self) -> int:
+        """Agents' episodes."""
+        return len(self._episodes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Row groups in memory stay where they are; a worker process reads its own.
+        state = self.__dict__.copy()
+        state["_row_group"] = self._row_group.cache_parameters()["maxsize"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._row_group = lru_cache(maxsize=state["_row_group"])(self._read_row_group)
+
+    @property
+    def layouts(self) -> list[str]:
+        """Names of the dense layouts that observations can be decoded to."""
+        return sorted(LAYOUTS)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """`meta/info.json`."""
+        return json.loads((self.root / "meta/info.json").read_text())
+
+    def about(self, index: int) -> Episode:
+        """What `meta/episodes` tells of an episode, without reading its rows."""
+        return self._episodes[index]
+
+    def row_groups(self) -> list[list[int]]:
+        """Indexes of the episodes in each row group, in the order of the dataset."""
+        groups: dict[tuple[str, int], list[int]] = {}
+        for index, episode in enumerate(self._episodes):
+            groups.setdefault((episode.file, episode.row_group), []).append(index)
+        return list(groups.values())
+
+    def episode(self, index: int, layout: str | None = None) -> dict[str, np.ndarray]:
+        """All T + 1 rows of an agent's episode.
+
+        Args:
+            index: from 0 to `len(self) - 1`.
+            layout: a dense layout, or None for compact planes.
+
+        Returns:
+            See `rows`.
+        """
+        return self.rows(index, 0, self._episodes[index].length + 1, layout)
+
+    def rows(
+        self, index: int, start: int, stop: int, layout: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """Rows `start` to `stop` (not included) of an agent's episode, by name.
+
+        `step`, `action` (-1 in the last row), `reward`, `terminated`, `truncated`, `is_first`,
+        `is_last`: `[rows]`. With a dense layout, `observation`: float32
+        `[rows, channels, height, width]` and `action_mask`: bool `[rows, n_actions]`. Without one,
+        `army`: uint16 `[rows, height, width]`, `planes`: uint8 `[rows, 9, plane_bytes]`,
+        `action_mask`: uint8 `[rows, 4 or 5, plane_bytes]`, `size`: uint8 `[rows, 2]`, and `owner`:
+        uint8 `[rows, height, width]` where there are more than two players.
+        """
+        episode, form = self._episodes[index], self.format
+        group = self._row_group(episode.file, episode.row_group)
+        at = slice(episode.row + start, episode.row + stop)
+        out = {name: group[name][at].astype(kind) for name, kind in SCALARS.items()}
+        size = np.stack([group["height"][at], group["width"][at]], -1)
+        army = group["army"][at].reshape(-1, form.height, form.width)
+        planes = group["planes"][at].reshape(-1, len(form.planes), form.plane_bytes)
+        mask = group["action_mask"][at].reshape(-1, len(form.masks), form.plane_bytes)
+        if layout is not None:
+            out["observation"] = dense(army, planes, size, form, layout)
+            out["action_mask"] = legal_actions(mask, form)
+            return out
+        out.update(army=army, planes=planes, action_mask=mask, size=size)
+        if form.has_owners:
+            out["owner"] = group["owner"][at].reshape(-1, form.height, form.width)
+        return out
+
+    def _read_row_group(self, file: str, row_group: int) -> dict[str, np.ndarray]:
+        wide = {"army": "<u2", "planes": "u1", "action_mask": "u1"}
+        if self.format.has_owners:
+            wide["owner"] = "u1"
+        names = [*SCALARS, "height", "width", *wide]
+        table = pq.ParquetFile(self.root / file).read_row_group(row_group, columns=names)
+        out: dict[str, np.ndarray] = {}
+        for name in names:
+            column = table[name].combine_chunks()
+            if name in wide:
+                out[name] = _bytes(column, wide[name])
+            else:
+                out[name] = column.to_numpy(zero_copy_only=False)
+        return out
+
+
+def _bytes(column: pa.FixedSizeBinaryArray, dtype: str) -> np.ndarray:
+    """A column of flat bytes as `[rows, items]`, without a copy."""
+    items = column.type.byte_width // np.dtype(dtype).itemsize
+    values = np.frombuffer(column.buffers()[1], dtype)
+    return values[column.offset * items : (column.offset + len(column)) * items].reshape(-1, items)
+
+
+def _in_row_groups(table: pa.Table) -> list[Episode]:
+    """The episodes of `meta/episodes`, with first rows counted within their row groups."""
+    columns = table.to_pydict()
+    episodes, begin, last = [], 0, None
+    for i in range(table.num_rows):
+        place = (columns["file"][i], columns["row_group"][i])
+        if place != last:
+            begin, last = columns["row"][i], place
+        episodes.append(
+            Episode(
+                episode_id=columns["episode_id"][i],
+                agent_id=columns["agent_id"][i],
+                policy=columns["policy"][i],
+                length=columns["length"][i],
+                sum_of_rewards=columns["return"][i],
+                won=columns["won"][i],
+                end=columns["end"][i],
+                file=place[0],
+                row_group=place[1],
+                row=columns["row"][i] - begin,
+            )
+        )
+    return episodes

@@ -1,0 +1,156 @@
+//! `bivouac expand`, `verify` and `inspect` as scripts use them: exit codes, output.
+
+mod common;
+
+use std::fs;
+
+use common::{bivouac, done, folder, json, parquet_files, shown, text};
+
+/// Games with every way to end, on small boards.
+const GAMES: [&str; 9] =
+    ["generate", "--games", "30", "--size", "9x7", "--max-ticks", "200", "--seed", "5"];
+
+#[test]
+fn expanded_rows_have_the_bytes_of_those_written_while_played() {
+    let [games, played, expanded] =
+        ["games", "played", "expanded"].map(|name| folder(&format!("expand-{name}")));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--reward", "shaped", "--quiet", "--out", shown(&played)]].concat());
+    let args = ["expand", shown(&games), "--reward", "shaped", "--out", shown(&expanded)];
+    for threads in ["1", "3"] {
+        let run = bivouac(&[&args[..], &["--threads", threads, "--json", "--force"]].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        assert_eq!((&json(&run)["games"], &json(&run)["episodes"]), (&30.into(), &60.into()));
+        assert!(parquet_files(&played) == parquet_files(&expanded));
+    }
+}
+
+#[test]
+fn only_the_players_asked_for_are_expanded() {
+    let (games, expanded) = (folder("seats-games"), folder("seats-expanded"));
+    let four = ["--players", "4", "--kind", "games", "--quiet", "--out", shown(&games)];
+    done(&[&GAMES[..], &four].concat());
+    let args = ["expand", shown(&games), "--out", shown(&expanded), "--json"];
+    let run = bivouac(&[&args[..], &["--players", "1,3"]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(json(&run)["episodes"], 60);
+    let info = fs::read_to_string(expanded.join("meta/info.json")).expect("info");
+    let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
+    assert_eq!((&info["players"], &info["seed"]), (&serde_json::json!([1, 3]), &5.into()));
+    let run = bivouac(&[&args[..], &["--players", "7", "--force"]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("seats 0 to 3"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn a_minari_dataset_is_written_whole_or_not_at_all() {
+    let (rows, out) = (folder("minari-rows"), folder("minari"));
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let args = ["export", "minari", shown(&rows), "--out", shown(&out), "--json"];
+    let run = bivouac(&[&args[..], &["--id", "a/b-v1"]].concat());
+    assert_eq!((run.status.code(), &json(&run)["episodes"]), (Some(0), &60.into()));
+    assert!(out.join("a/b-v1/data/59/part-0.parquet").is_file());
+    for (id, expected) in [("a/b-v1", "another --id"), ("a/b", "(namespace/)name-vN")] {
+        let run = bivouac(&[&args[..], &["--id", id]].concat());
+        assert_eq!(run.status.code(), Some(1), "{id}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+    let games = folder("minari-games");
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    let run = bivouac(&["export", "minari", shown(&games), "--out", shown(&out), "--id", "c-v0"]);
+    assert!(text(&run.stderr).contains("bivouac expand"), "{}", text(&run.stderr));
+    assert!(!out.join("c-v0").exists());
+}
+
+#[test]
+fn what_holds_no_games_cannot_be_expanded() {
+    let (rows, out) = (folder("no-games"), folder("no-games-out"));
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    for (path, expected) in [(shown(&rows), "column \"seed\""), ("/nowhere", "/nowhere")] {
+        let run = bivouac(&["expand", path, "--out", shown(&out)]);
+        assert_eq!(run.status.code(), Some(1), "{path}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+    assert!(!out.exists(), "nothing is made of what is wrong");
+}
+
+#[test]
+fn what_generate_and_expand_write_is_sound() {
+    let [games, rows, expanded] =
+        ["games", "rows", "expanded"].map(|name| folder(&format!("sound-{name}")));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--reward", "potential", "--quiet", "--out", shown(&rows)]].concat());
+    let args = ["expand", shown(&games), "--players", "1", "--reward", "shaped", "--quiet"];
+    done(&[&args[..], &["--out", shown(&expanded)]].concat());
+    for (path, compares) in [(&games, false), (&rows, true), (&expanded, true)] {
+        let run = bivouac(&["verify", shown(path), "--json"]);
+        let found = json(&run);
+        assert_eq!(run.status.code(), Some(0), "{found}");
+        assert_eq!((&found["is_sound"], &found["games_played"]), (&true.into(), &30.into()));
+        assert_eq!((&found["notes"], &found["faults"]), (&[(); 0].into(), &[(); 0].into()));
+        let rows = if compares { found["totals"]["rows"].clone() } else { 0.into() };
+        assert_eq!(found["rows_compared"], rows);
+    }
+    let found = done(&["verify", shown(&rows), "--games", shown(&games)]);
+    assert!(found.ends_with("sound\n"), "{found}");
+    assert_eq!(done(&["verify", shown(&rows), "--quiet", "--no-replay"]), "");
+}
+
+#[test]
+fn a_damaged_dataset_is_named_and_fails() {
+    let rows = folder("damaged");
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let path = rows.join("data/chunk-000/file-000.parquet");
+    let mut bytes = fs::read(&path).expect("a data file");
+    bytes[2_000] ^= 4;
+    fs::write(&path, bytes).expect("written");
+    let run = bivouac(&["verify", shown(&rows), "--quiet"]);
+    assert_eq!((run.status.code(), text(&run.stdout)), (Some(1), ""));
+    assert!(text(&run.stderr).contains("file-000.parquet: the checksum"), "{}", text(&run.stderr));
+    let run = bivouac(&["verify", shown(&rows), "--json"]);
+    assert_eq!((run.status.code(), text(&run.stderr)), (Some(1), ""));
+    assert_eq!(json(&run)["faults"][0]["kind"], "checksum");
+    let run = bivouac(&["verify", "/nowhere"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("/nowhere"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn a_dataset_is_shown_and_so_is_a_position_of_it() {
+    let (games, rows) = (folder("inspect-games"), folder("inspect-rows"));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let shows = done(&["inspect", shown(&games)]);
+    for part in ["games, 30 games, 30 rows", "moves", "hunter", "won ", "length in ticks", "mean"] {
+        assert!(shows.contains(part), "{part}: {shows}");
+    }
+    let summary = |path| json(&bivouac(&["inspect", shown(path), "--json"]));
+    let (of_games, of_rows) = (summary(&games), summary(&rows));
+    assert_eq!(of_games["policies"]["hunter"]["won"], of_rows["policies"]["hunter"]["won"]);
+    assert_eq!(
+        (&of_rows["totals"]["episodes"], &of_rows["return"]["mean"]),
+        (&60.into(), &0.0.into())
+    );
+    let ticks = of_games["totals"]["ticks"].as_u64().expect("a number");
+    assert_eq!(of_rows["totals"]["rows"], 2 * ticks + 60);
+    // The rows of a player hold what the game shows that player when it is played again.
+    for (game, tick, player) in [("0", "0", "0"), ("7", "40", "1"), ("29", "13", "0")] {
+        let at = ["--game", game, "--tick", tick, "--player", player, "--json"];
+        let position = |path| json(&bivouac(&[&["inspect", shown(path)], &at[..]].concat()));
+        let (played, stored) = (position(&games), position(&rows));
+        assert_eq!(played["position"], stored["position"], "{game} {tick} {player}");
+        assert_eq!(played["position"]["tick"].to_string(), tick);
+    }
+    let board = done(&["inspect", shown(&games), "--game", "3", "--tick", "5"]);
+    assert!(board.starts_with("After 5 ticks\n") && board.contains('@'), "{board}");
+    for (path, at, expected) in [
+        (&games, ["--game", "99", "--tick", "0"], "--game 99"),
+        (&games, ["--game", "3", "--tick", "5000"], "--tick 5000"),
+        (&games, ["--game", "3", "--player", "2"], "--player 2"),
+        (&rows, ["--game", "3", "--tick", "5000"], "--tick 5000"),
+    ] {
+        let run = bivouac(&[&["inspect", shown(path)], &at[..]].concat());
+        assert_eq!(run.status.code(), Some(1), "{at:?}");
+        assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
+    }
+}

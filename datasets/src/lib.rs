@@ -20,6 +20,7 @@ pub mod import;
 pub mod info;
 pub mod moves;
 mod parquet_files;
+mod parquet_input;
 pub mod pipeline;
 pub mod produce;
 pub mod schema;

@@ -14,7 +14,7 @@ use datasets::{
     games::GamesFile,
     info::Info,
     pipeline::{self, Control, Plan},
-    produce::{Producer, Replays, Simulation},
+    produce::{Producer, ReplayOptions, Replays, Simulation},
     stopwatch::Stopwatch,
 };
 use parquet::{
@@ -54,7 +54,8 @@ fn main() -> Outcome<()> {
     }
     for name in ["syn_2v2", "syn_surrender"] {
         let path = root.join("tests/data/replays").join(name).with_extension("gior");
-        seed(&Replays::new(vec![path], 1, true), &games.join(name))?;
+        let options = ReplayOptions { keeps_names: true, ..ReplayOptions::default() };
+        seed(&Replays::new(vec![path], options), &games.join(name))?;
     }
     Ok(())
 }
@@ -85,8 +86,7 @@ fn seed<P: Producer>(producer: &P, path: &Path) -> Outcome<()> {
         progress: &mut |_| (),
         stopwatch: &Stopwatch::default(),
     };
-    let plan =
-        Plan { kind: Kind::Games, info: Info::default(), folder: FolderOptions::default() };
+    let plan = Plan { kind: Kind::Games, info: Info::default(), folder: FolderOptions::default() };
     pipeline::write(producer, plan, &folder, control)?;
     for file in GamesFile::paths(&folder)? {
         let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;

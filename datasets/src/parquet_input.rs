@@ -17,7 +17,9 @@ use std::{
 
 use bytes::Bytes;
 use parquet::{
-    arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    },
     column::page::PageReader,
     errors::ParquetError,
     file::{
@@ -126,8 +128,7 @@ fn pages<R: ChunkReader>(
         ));
     }
     headers.unpacked.store(0, Ordering::Relaxed);
-    let mut reader =
-        SerializedPageReader::new(headers.clone(), column, 0, None).map_err(fault)?;
+    let mut reader = SerializedPageReader::new(headers.clone(), column, 0, None).map_err(fault)?;
     let mut values = 0_u64;
     while let Some(page) = reader.peek_next_page().map_err(fault)? {
         values += page.num_levels.or(page.num_rows).filter(|_| !page.is_dict).unwrap_or(0) as u64;
@@ -169,9 +170,8 @@ impl<R: ChunkReader> ChunkReader for PageHeaders<'_, R> {
     fn get_read(&self, start: u64) -> Result<R::T, ParquetError> {
         let mut head = Vec::new();
         self.bytes.get_read(start)?.take(HEAD_BYTES).read_to_end(&mut head)?;
-        let size = unpacked_size(&head).ok_or_else(|| {
-            ParquetError::General(format!("no page header at byte {start}"))
-        })?;
+        let size = unpacked_size(&head)
+            .ok_or_else(|| ParquetError::General(format!("no page header at byte {start}")))?;
         self.unpacked.fetch_add(size, Ordering::Relaxed);
         self.bytes.get_read(start)
     }

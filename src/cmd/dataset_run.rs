@@ -142,7 +142,8 @@ pub(super) fn run<P: Producer>(
     } else if shows {
         summary::print(&told);
     }
-    let in_part = report.was_stopped || !report.skipped.is_empty();
+    let has_faults = report.skipped.iter().any(|skipped| !skipped.reason.is_choice());
+    let in_part = report.was_stopped || has_faults;
     Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
 }
 

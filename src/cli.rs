@@ -23,6 +23,8 @@ enum Command {
     Generate(cmd::generate::Args),
     /// Turn .gior replays into a dataset
     Import(cmd::import::Args),
+    /// Write games in the forms of other tools
+    Export(cmd::export::Args),
     /// Play a replay, print its result, draw or trace it
     Replay(cmd::replay::Args),
     /// Measure how fast the engine is on this machine
@@ -35,6 +37,7 @@ impl Cli {
         match self.command {
             Command::Generate(args) => cmd::generate::run(args),
             Command::Import(args) => cmd::import::run(args),
+            Command::Export(args) => cmd::export::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }

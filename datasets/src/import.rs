@@ -54,7 +54,7 @@ const MODIFIERS: [&str; 11] = [
 ];
 
 /// Free cities beside the generals; the start position says all there is to it.
-const CITY_STATE: u32 = 1;
+pub(crate) const CITY_STATE: u32 = 1;
 
 /// Reads a replay file.
 ///
@@ -123,7 +123,7 @@ pub fn speed(replay: &Replay) -> Result<f64, ImportError> {
 }
 
 /// Game speeds. Those on offer are 0.25 to 4; the bounds keep a game's length within reason.
-const SPEEDS: RangeInclusive<f64> = 0.1..=10.0;
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.1..=10.0;
 
 /// The beginning of a text that a hostile file may have made long.
 fn shortened(text: &str) -> String {

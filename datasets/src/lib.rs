@@ -13,6 +13,7 @@
 
 pub mod error;
 mod expand;
+pub mod export;
 pub mod folder;
 pub mod games;
 pub mod gior;

@@ -73,7 +73,7 @@ fn a_speed_that_no_game_has_is_refused_with_its_value() {
     for (settings, shown) in [
         (json!([0]), "speed of 0 "),
         (json!([-1]), "speed of -1 "),
-        (json!([1e300]), "1e300"),
+        (json!([1e300]), "1e+300"),
         (json!(["fast"]), "fast"),
         (json!([null]), "null"),
         (json!({"speed": 1}), "speed"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod dataset_run;
+pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod import;
 mod progress;

@@ -31,11 +31,20 @@ use parquet::{
 
 use crate::error::{self, DataError};
 
-/// Bytes that a row group may unpack to. Ours have a tenth of it, and so have most writers'.
-const ROW_GROUP_BYTES_MAX: u64 = 1 << 30;
+#[cfg(test)]
+mod tests;
 
-/// Values in all columns of a row group; a list counts its items.
-const ROW_GROUP_VALUES_MAX: u64 = 1 << 27;
+/// What a row group may come to.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Bytes that it unpacks to.
+    bytes: u64,
+    /// Values in all its columns; a list counts its items.
+    values: u64,
+}
+
+/// Ten times our own row groups, and those of most writers.
+const LIMITS: Limits = Limits { bytes: 1 << 30, values: 1 << 27 };
 
 /// Opens a Parquet file, and looks at the headers of all its pages.
 ///
@@ -49,13 +58,21 @@ pub(crate) fn open<R: ChunkReader + 'static>(
     path: &Path,
     bytes: R,
 ) -> Result<ParquetRecordBatchReaderBuilder<R>, DataError> {
+    open_within(LIMITS, path, bytes)
+}
+
+fn open_within<R: ChunkReader + 'static>(
+    limits: Limits,
+    path: &Path,
+    bytes: R,
+) -> Result<ParquetRecordBatchReaderBuilder<R>, DataError> {
     guarded(path, || {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let wrap = || error::parquet(path);
         let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(wrap())?;
         let headers = Arc::new(PageHeaders { bytes: &bytes, unpacked: AtomicU64::new(0) });
         for (number, row_group) in metadata.metadata().row_groups().iter().enumerate() {
-            check(row_group, &headers)
+            check(limits, row_group, &headers)
                 .map_err(|fault| ParquetError::General(format!("row group {number}: {fault}")))
                 .map_err(wrap())?;
         }
@@ -77,36 +94,32 @@ pub(crate) fn guarded<R>(
 }
 
 fn check<R: ChunkReader>(
+    limits: Limits,
     row_group: &RowGroupMetaData,
     headers: &Arc<PageHeaders<'_, R>>,
 ) -> Result<(), String> {
     let (mut bytes, mut values) = (0_u64, 0_u64);
-    let rows = row_group.num_rows();
     for column in row_group.columns() {
+        let name = column.column_path();
         let stated = |what: &str, number: i64| {
-            let named = || format!("column {}: {what} is {number}", column.column_path());
-            u64::try_from(number).map_err(|_negative| named())
+            u64::try_from(number).map_err(|_negative| format!("column {name}: {what} is {number}"))
         };
         bytes = bytes.saturating_add(stated("uncompressed size", column.uncompressed_size())?);
-        values = values.saturating_add(stated("number of values", column.num_values())?);
-        let rows = stated("number of rows of its row group", rows)?;
-        if stated("number of values", column.num_values())? < rows {
-            return Err(format!(
-                "column {}: {} values for {rows} rows",
-                column.column_path(),
-                column.num_values()
-            ));
+        let n = stated("number of values", column.num_values())?;
+        values = values.saturating_add(n);
+        let rows = stated("number of rows", row_group.num_rows())?;
+        if n < rows {
+            return Err(format!("column {name}: {n} values for {rows} rows"));
         }
     }
-    if bytes > ROW_GROUP_BYTES_MAX {
-        return Err(format!(
-            "it unpacks to {bytes} bytes, and no more than {ROW_GROUP_BYTES_MAX} are read: write the file with smaller row groups"
-        ));
-    }
-    if values > ROW_GROUP_VALUES_MAX {
-        return Err(format!(
-            "it has {values} values, and no more than {ROW_GROUP_VALUES_MAX} are read: write the file with smaller row groups"
-        ));
+    let over = |found: u64, limit: u64, what: &str| {
+        let fix = "write the file with smaller row groups";
+        (found > limit).then(|| format!("{found} {what}, at most {limit} are read: {fix}"))
+    };
+    let too_large = over(bytes, limits.bytes, "bytes once unpacked")
+        .or_else(|| over(values, limits.values, "values in all columns"));
+    if let Some(too_large) = too_large {
+        return Err(too_large);
     }
     row_group.columns().iter().try_for_each(|column| {
         pages(column, headers).map_err(|fault| format!("column {}: {fault}", column.column_path()))

@@ -1,6 +1,8 @@
 //! What must hold for any bytes at all: the bodies of the fuzz targets, which the tests of
 //! `datasets` run over the corpus too.
 
+#![allow(dead_code, reason = "a target uses one of them")]
+
 use std::path::Path;
 
 use datasets::{
@@ -22,7 +24,7 @@ const TICKS: u32 = 60;
 const GAMES: usize = 8;
 
 /// A replay that is read at all reads back as it was written, and plays if its start can be played.
-pub fn gior(bytes: &[u8]) {
+pub(crate) fn gior(bytes: &[u8]) {
     if let Ok(text) = lz::decompress(bytes) {
         assert_eq!(lz::decompress(&lz::compress(&text)).as_ref(), Ok(&text));
     }
@@ -34,7 +36,7 @@ pub fn gior(bytes: &[u8]) {
 }
 
 /// A games file is games that play, up to its first fault.
-pub fn games(bytes: &[u8]) {
+pub(crate) fn games(bytes: &[u8]) {
     let Ok(file) = GamesFile::from_bytes(Path::new("fuzz.parquet"), bytes.to_vec()) else { return };
     let games: Vec<Result<ArchivedGame, DataError>> = file.take(GAMES).collect();
     for game in games.into_iter().flatten() {

@@ -1,0 +1,117 @@
+//! Files that say what is not so, and files that are too large.
+
+use arrow::{
+    array::{ArrayRef, BinaryArray, RecordBatch, UInt32Array},
+    error::ArrowError,
+};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::{
+        metadata::{ColumnChunkMetaDataBuilder, ParquetMetaDataWriter},
+        properties::WriterProperties,
+    },
+};
+
+use super::*;
+
+const ROWS: u32 = 4_000;
+
+/// A file of two columns, one of which unpacks to much more than it has bytes.
+fn file() -> Vec<u8> {
+    let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(0..ROWS));
+    let zeros: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..ROWS).map(|_| [0_u8; 1_000])));
+    let batch = RecordBatch::try_from_iter([("number", numbers), ("bytes", zeros)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap()))
+        .set_dictionary_enabled(false)
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+/// The file with another footer, in which a column states something else.
+fn lying(
+    column: usize,
+    lie: impl Fn(ColumnChunkMetaDataBuilder) -> ColumnChunkMetaDataBuilder,
+) -> Vec<u8> {
+    let bytes = file();
+    let metadata =
+        ArrowReaderMetadata::load(&Bytes::from(bytes.clone()), ArrowReaderOptions::new());
+    let metadata = (**metadata.unwrap().metadata()).clone();
+    let row_group = metadata.row_group(0).clone();
+    let mut columns = row_group.columns().to_vec();
+    columns[column] = lie(columns[column].clone().into_builder()).build().unwrap();
+    let row_group = row_group.into_builder().set_column_metadata(columns).build().unwrap();
+    let metadata =
+        metadata.into_builder().set_row_groups(vec![row_group]).set_page_index(None).build();
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    let mut bytes = bytes[..bytes.len() - 8 - length].to_vec();
+    let mut footer = Vec::new();
+    ParquetMetaDataWriter::new(&mut footer, &metadata).finish().unwrap();
+    bytes.extend(footer);
+    bytes
+}
+
+fn read(limits: Limits, bytes: Vec<u8>) -> Result<usize, String> {
+    let path = Path::new("some/file.parquet");
+    let reader = open_within(limits, path, Bytes::from(bytes)).map_err(|e| e.to_string())?;
+    let batches = reader.build().unwrap().collect::<Result<Vec<_>, ArrowError>>().unwrap();
+    Ok(batches.iter().map(RecordBatch::num_rows).sum())
+}
+
+fn refused(bytes: Vec<u8>, parts: &[&str]) {
+    let fault = read(LIMITS, bytes).unwrap_err();
+    assert!(fault.starts_with("some/file.parquet: "), "{fault}");
+    assert!(parts.iter().all(|part| fault.contains(part)), "{fault}");
+}
+
+#[test]
+fn a_file_within_the_limits_is_read() {
+    assert_eq!(read(LIMITS, file()), Ok(ROWS as usize));
+    assert_eq!(read(LIMITS, lying(0, |column| column)), Ok(ROWS as usize));
+}
+
+#[test]
+fn a_bomb_is_refused_before_it_is_unpacked() {
+    let packed = file();
+    assert!(packed.len() < 100_000, "{} bytes", packed.len());
+    let fault = read(Limits { bytes: 1 << 20, ..LIMITS }, packed).unwrap_err();
+    assert!(fault.contains("row group 0") && fault.contains("at most 1048576"), "{fault}");
+    let fault = read(Limits { values: 7_999, ..LIMITS }, file()).unwrap_err();
+    assert!(fault.contains("8000 values in all columns"), "{fault}");
+    assert!(read(Limits { values: 8_000, ..LIMITS }, file()).is_ok());
+}
+
+#[test]
+fn pages_that_hold_more_than_is_stated_are_refused() {
+    refused(
+        lying(1, |column| column.set_total_uncompressed_size(900_000)),
+        &["column \"bytes\"", "unpack to", "900000 are stated"],
+    );
+    refused(lying(0, |column| column.set_num_values(3_999)), &["3999 values for 4000 rows"]);
+}
+
+#[test]
+fn huge_and_negative_counts_are_refused_with_their_value() {
+    let huge = i64::MAX;
+    refused(lying(0, |c| c.set_num_values(huge)), &["9223372036854", "values in all columns"]);
+    refused(lying(0, |c| c.set_total_uncompressed_size(huge)), &["bytes once unpacked"]);
+    refused(lying(0, |c| c.set_num_values(-5)), &["number of values is -5"]);
+    refused(lying(1, |c| c.set_total_uncompressed_size(-7)), &["uncompressed size is -7"]);
+    refused(lying(1, |c| c.set_total_compressed_size(huge)), &["past the end of the file"]);
+    refused(lying(1, |c| c.set_data_page_offset(1 << 40)), &["past the end of the file"]);
+}
+
+#[test]
+fn sizes_are_read_from_the_first_two_fields_of_a_page_header() {
+    assert_eq!(unpacked_size(&[0x15, 0, 0x15, 6]), Some(3));
+    assert_eq!(unpacked_size(&[0x15, 4, 0x15, 0x80, 0x80, 0x01, 0x15]), Some(8_192));
+    for damaged in [&[][..], &[0x15], &[0x15, 0, 0x16, 6], &[0x15, 0, 0x15, 5], &[0x15; 12]] {
+        assert_eq!(unpacked_size(damaged), None, "{damaged:?}");
+    }
+    assert_eq!(unpacked_size(&[0x15, 0, 0x15, 255, 255, 255, 255, 255, 1]), None);
+}

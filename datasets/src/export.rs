@@ -187,9 +187,11 @@ fn format(ruleset: &Ruleset, version: u32) -> Result<(u32, f64), ReplayError> {
         }
     }
     let nearest = match ruleset.moves.order {
-        MoveOrder::SeatAlternating => import::ruleset(14, 1.0),
-        _ => import::ruleset(18, 1.0),
+        MoveOrder::SeatAlternating => 14,
+        _ => 18,
     };
+    let speed = Some(last_turn / 50_000.0).filter(|speed| import::SPEEDS.contains(speed));
+    let nearest = import::ruleset(nearest, speed.unwrap_or(1.0));
     let found = nearest.ok().and_then(|nearest| difference(&nearest, ruleset));
     let (field, value) = found.unwrap_or_default();
     Err(ReplayError::Ruleset { name: ruleset.name.clone(), field, value })

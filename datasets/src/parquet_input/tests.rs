@@ -97,8 +97,8 @@ fn pages_that_hold_more_than_is_stated_are_refused() {
 
 #[test]
 fn huge_and_negative_counts_are_refused_with_their_value() {
-    let huge = i64::MAX;
-    refused(lying(0, |c| c.set_num_values(huge)), &["9223372036854", "values in all columns"]);
+    let huge = i64::MAX / 4;
+    refused(lying(0, |c| c.set_num_values(huge)), &["2305843009213", "values in all columns"]);
     refused(lying(0, |c| c.set_total_uncompressed_size(huge)), &["bytes once unpacked"]);
     refused(lying(0, |c| c.set_num_values(-5)), &["number of values is -5"]);
     refused(lying(1, |c| c.set_total_uncompressed_size(-7)), &["uncompressed size is -7"]);

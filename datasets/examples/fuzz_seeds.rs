@@ -92,11 +92,11 @@ fn seed<P: Producer>(producer: &P, path: &Path) -> Outcome<()> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;
         let batches = reader.collect::<Result<Vec<_>, _>>()?;
         let schema = batches.first().ok_or("games")?.schema();
-        let plain = WriterProperties::builder()
+        let properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::None)
             .set_dictionary_enabled(false)
             .build();
-        let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, Some(plain))?;
+        let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, Some(properties))?;
         for batch in &batches {
             writer.write(batch)?;
         }

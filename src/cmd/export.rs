@@ -59,7 +59,7 @@ struct Gior {
     /// Folder for the replays, made if it is not there
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Only the game with this episode_id; may be given several times
+    /// Only the game with this id, as in the column of episodes; may be given several times
     #[arg(long = "game", value_name = "ID")]
     ids: Vec<u64>,
     /// Replace files that are there already

@@ -125,11 +125,11 @@ fn command(args: &Args) -> String {
         ("keep-duplicates", given(args.keep_duplicates, &"")),
     ];
     for (name, value) in options {
-        if let Some(value) = value {
-            command.push_str(&format!(" --{name} {value}"));
+        let Some(value) = value else { continue };
+        for part in [" --", name, if value.is_empty() { "" } else { " " }, &value] {
+            command.push_str(part);
         }
     }
-    command.truncate(command.trim_end().len());
     command
 }
 
@@ -165,7 +165,8 @@ fn search(root: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             let is_replay = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gior"));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if is_replay {
+            } else if is_replay && fs::metadata(&path).map_or(true, |m| m.is_file()) {
+                // Pipes and devices would be read for ever; what cannot be looked at is reported.
                 files.push(path);
             }
         }

@@ -9,11 +9,14 @@ use std::{
 
 use rayon::prelude::*;
 
+use super::FILE_BYTES_MAX;
+
 /// Which of some files have the bytes of an earlier one: their places, each with the place of the
 /// first such file.
 ///
 /// Only files that have the size of another are read, one at a time on each thread, and 40 bytes
-/// of each are kept. A file that cannot be read is no duplicate; who reads it later says why.
+/// of each are kept. A file that cannot be read, or is larger than any replay, is no duplicate; who
+/// reads it later says why.
 #[must_use]
 pub fn duplicates(files: &[PathBuf]) -> HashMap<usize, usize> {
     let sizes: Vec<Option<u64>> =
@@ -22,7 +25,8 @@ pub fn duplicates(files: &[PathBuf]) -> HashMap<usize, usize> {
     for &size in sizes.iter().flatten() {
         *of_size.entry(size).or_insert(0_u32) += 1;
     }
-    let is_alone = |size: &Option<u64>| size.is_none_or(|size| of_size[&size] == 1);
+    let is_alone =
+        |size: &Option<u64>| size.is_none_or(|size| size > FILE_BYTES_MAX || of_size[&size] == 1);
     let contents: Vec<Option<blake3::Hash>> = files
         .par_iter()
         .zip(&sizes)

@@ -31,6 +31,7 @@ use parquet::{
 
 use crate::error::{self, DataError};
 
+mod nesting;
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +70,7 @@ fn open_within<R: ChunkReader + 'static>(
     guarded(path, || {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let wrap = || error::parquet(path);
+        nesting::check(&bytes).map_err(wrap())?;
         let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(wrap())?;
         let headers = Arc::new(PageHeaders { bytes: &bytes, unpacked: AtomicU64::new(0) });
         for (number, row_group) in metadata.metadata().row_groups().iter().enumerate() {

@@ -115,3 +115,42 @@ fn sizes_are_read_from_the_first_two_fields_of_a_page_header() {
     }
     assert_eq!(unpacked_size(&[0x15, 0, 0x15, 255, 255, 255, 255, 255, 1]), None);
 }
+
+/// A file without rows whose schema is a chain of groups in each other.
+fn nested(levels: usize) -> Vec<u8> {
+    // Version 1, and a list of structs with a long count.
+    let mut footer = vec![0x15, 0x02, 0x19, 0xfc];
+    let mut count = levels + 1;
+    while count >= 128 {
+        footer.push(u8::try_from(count & 127).unwrap() | 128);
+        count >>= 7;
+    }
+    footer.push(u8::try_from(count).unwrap());
+    // The root, groups with one child, and a required integer: type, repetition, name, children.
+    footer.extend([0x48, 1, b'r', 0x15, 2, 0]);
+    for _ in 1..levels {
+        footer.extend([0x35, 0, 0x18, 1, b'g', 0x15, 2, 0]);
+    }
+    footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'i', 0]);
+    // No rows, no row groups, the end.
+    footer.extend([0x16, 0, 0x19, 0x0c, 0]);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    [&b"PAR1"[..], &footer, &length, b"PAR1"].concat()
+}
+
+#[test]
+fn a_schema_nested_without_end_is_refused_before_the_stack_ends() {
+    for levels in [1, 2, 32] {
+        assert_eq!(read(LIMITS, nested(levels)), Ok(0), "{levels} levels");
+    }
+    for levels in [33, 1_000, 1_000_000] {
+        refused(nested(levels), &["nests its schema 32 levels deep"]);
+    }
+}
+
+#[test]
+fn a_footer_that_is_none_is_refused() {
+    refused(b"PAR1".to_vec(), &["footer does not fit"]);
+    refused(b"PAR1\xff\xff\xff\xffPAR1".to_vec(), &["footer does not fit"]);
+    refused(b"PAR1\x1c\x00\x02\x00\x00\x00PAR1".to_vec(), &["footer"]);
+}

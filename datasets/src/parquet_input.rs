@@ -31,9 +31,9 @@ use parquet::{
 
 use crate::error::{self, DataError};
 
-mod nesting;
 #[cfg(test)]
 mod tests;
+mod thrift;
 
 /// What a row group may come to.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ fn open_within<R: ChunkReader + 'static>(
     guarded(path, || {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let wrap = || error::parquet(path);
-        nesting::check(&bytes).map_err(wrap())?;
+        thrift::check_footer(&bytes).map_err(wrap())?;
         let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(wrap())?;
         let headers = Arc::new(PageHeaders { bytes: &bytes, unpacked: AtomicU64::new(0) });
         for (number, row_group) in metadata.metadata().row_groups().iter().enumerate() {
@@ -185,8 +185,9 @@ impl<R: ChunkReader> ChunkReader for PageHeaders<'_, R> {
     fn get_read(&self, start: u64) -> Result<R::T, ParquetError> {
         let mut head = Vec::new();
         self.bytes.get_read(start)?.take(HEAD_BYTES).read_to_end(&mut head)?;
-        let size = unpacked_size(&head)
-            .ok_or_else(|| ParquetError::General(format!("no page header at byte {start}")))?;
+        let size = unpacked_size(&head).filter(|_| thrift::is_struct(&head));
+        let size =
+            size.ok_or_else(|| ParquetError::General(format!("no page header at byte {start}")))?;
         self.unpacked.fetch_add(size, Ordering::Relaxed);
         self.bytes.get_read(start)
     }
@@ -196,8 +197,8 @@ impl<R: ChunkReader> ChunkReader for PageHeaders<'_, R> {
     }
 }
 
-/// Bytes of a page header in which its first two fields end.
-const HEAD_BYTES: u64 = 12;
+/// Bytes that a page header may have, the least and greatest values of the page included.
+const HEAD_BYTES: u64 = 1 << 16;
 
 /// The size of a page once unpacked: the second field of its header, which no call of the library
 /// tells. Each of the first fields is an `i32`, in the compact protocol of Thrift a byte `0x15`

@@ -154,3 +154,18 @@ fn a_footer_that_is_none_is_refused() {
     refused(b"PAR1\xff\xff\xff\xffPAR1".to_vec(), &["footer does not fit"]);
     refused(b"PAR1\x1c\x00\x02\x00\x00\x00PAR1".to_vec(), &["footer"]);
 }
+
+#[test]
+fn a_list_without_end_is_refused_in_no_time() {
+    // Field 15 of the footer: a list of 2^31 - 1 truth values, for which no bytes follow.
+    let endless = [0x19 | 0xa0, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07, 0];
+    let file = nested(1);
+    let mut footer = file[4..file.len() - 9].to_vec();
+    footer.extend(endless);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    let file = [&b"PAR1"[..], &footer, &length, b"PAR1"].concat();
+    refused(file, &["footer cannot be read"]);
+    let header = [0x15, 0, 0x15, 6, 0x15, 6, 0];
+    assert!(thrift::is_struct(&header));
+    assert!(!thrift::is_struct(&[&header[..6], &endless].concat()));
+}

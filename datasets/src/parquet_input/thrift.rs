@@ -1,10 +1,11 @@
-//! How deep the schema in a Parquet footer is nested.
+//! Footers and page headers, gone through before the library reads them.
 //!
-//! The library reads a schema by recursion without a limit, and a footer of a few kilobytes can nest
-//! deep enough to use up the stack of a thread, which ends the process. So the footer is gone
-//! through here first. It is a struct in the compact protocol of Thrift, of which the schema is
-//! the second field: a list of the nodes of a tree, each with its number of children, parents
-//! first.
+//! Both are structs in the compact protocol of Thrift. The library reads the schema in a footer by
+//! recursion without a limit, and a footer of a few kilobytes can nest deep enough to use up the
+//! stack of a thread, which ends the process. And it steps over lists of truth values without
+//! taking bytes for them, so that six bytes keep it busy for two thousand million steps. Here every
+//! item takes a byte, and depth has limits. The schema is the second field of a footer: a list of
+//! the nodes of a tree, each with its number of children, parents first.
 
 use parquet::{errors::ParquetError, file::reader::ChunkReader};
 
@@ -17,6 +18,7 @@ const TAIL_BYTES: u64 = 8;
 
 /// Types of the compact protocol; other numbers are none.
 mod kind {
+    pub(super) const STOP: u8 = 0;
     pub(super) const TRUE: u8 = 1;
     pub(super) const FALSE: u8 = 2;
     pub(super) const BYTE: u8 = 3;
@@ -32,7 +34,7 @@ mod kind {
 }
 
 /// Refuses a file whose schema is nested too deep, or whose footer is no footer.
-pub(super) fn check<R: ChunkReader>(bytes: &R) -> Result<(), ParquetError> {
+pub(super) fn check_footer<R: ChunkReader>(bytes: &R) -> Result<(), ParquetError> {
     let fault = |problem: &str| ParquetError::General(format!("the footer {problem}"));
     let too_short = || fault("does not fit into the file");
     let end = bytes.len().checked_sub(TAIL_BYTES).ok_or_else(too_short)?;
@@ -40,7 +42,7 @@ pub(super) fn check<R: ChunkReader>(bytes: &R) -> Result<(), ParquetError> {
     let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     let start = end.checked_sub(length.into()).ok_or_else(too_short)?;
     let footer = bytes.get_bytes(start, length as usize)?;
-    match (Footer { rest: &footer }).levels() {
+    match (Struct { rest: &footer }).levels() {
         None => Err(fault("cannot be read")),
         Some(levels) if levels > LEVELS_MAX => {
             Err(fault(&format!("nests its schema {LEVELS_MAX} levels deep or more")))
@@ -49,16 +51,21 @@ pub(super) fn check<R: ChunkReader>(bytes: &R) -> Result<(), ParquetError> {
     }
 }
 
-/// What is left of a footer.
-struct Footer<'a> {
+/// Whether some bytes begin with a whole struct, as a page header is one.
+pub(super) fn is_struct(bytes: &[u8]) -> bool {
+    (Struct { rest: bytes }).skip(kind::STRUCT, DEPTH_MAX).is_some()
+}
+
+/// What is left of a struct.
+struct Struct<'a> {
     rest: &'a [u8],
 }
 
-impl Footer<'_> {
+impl Struct<'_> {
     /// The levels of the deepest of its schemas, or one more than are allowed.
     fn levels(&mut self) -> Option<usize> {
         let (mut id, mut levels) = (0, 0);
-        while let Some(kind) = self.field(&mut id)? {
+        while let kind @ 1.. = self.field(&mut id)? {
             match (id, kind) {
                 (2, kind::LIST) => levels = levels.max(self.schema()?),
                 _ => self.skip(kind, DEPTH_MAX)?,
@@ -100,7 +107,7 @@ impl Footer<'_> {
     /// The number of children of a node: its fifth field.
     fn children(&mut self) -> Option<u64> {
         let (mut id, mut children) = (0, 0);
-        while let Some(kind) = self.field(&mut id)? {
+        while let kind @ 1.. = self.field(&mut id)? {
             if (id, kind) == (5, kind::I32) {
                 let number = self.varint()?;
                 // Zigzag: an odd number is negative, and such a node has none.
@@ -112,17 +119,18 @@ impl Footer<'_> {
         Some(children)
     }
 
-    /// The type of the next field of a struct, with its number in `id`, or nothing at the end.
-    fn field(&mut self, id: &mut u64) -> Option<Option<u8>> {
+    /// The type of the next field of a struct, with its number in `id`; [`kind::STOP`] at the end.
+    fn field(&mut self, id: &mut u64) -> Option<u8> {
         let head = self.byte()?;
-        if head == 0 {
-            return Some(None);
+        if head == kind::STOP {
+            return Some(head);
         }
         *id = match head >> 4 {
             0 => self.varint()? / 2,
             delta => id.checked_add(delta.into())?,
         };
-        Some(Some(head & 15))
+        // A type of 0 with a number is no end, and no type either.
+        Some(head & 15).filter(|&kind| kind != kind::STOP)
     }
 
     /// The type and number of the items of a list.
@@ -160,7 +168,7 @@ impl Footer<'_> {
             }
             kind::STRUCT => {
                 let mut id = 0;
-                while let Some(kind) = self.field(&mut id)? {
+                while let kind @ 1.. = self.field(&mut id)? {
                     self.skip(kind, depth)?;
                 }
                 Some(())

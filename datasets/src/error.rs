@@ -1,13 +1,16 @@
 //! What can go wrong with a dataset.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 use systems::{rules::ruleset::RulesetError, start::StartError, world::WorldError};
 use thiserror::Error;
 
-use crate::{gior::GiorError, moves::MovesError};
+use crate::{gior::GiorError, import::Numbers, moves::MovesError};
 
 /// Why a dataset could not be written or read.
 #[derive(Debug, Error)]
@@ -251,30 +254,82 @@ pub enum ImportError {
     /// The start position cannot be played.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The game speed is not a number that games are played at.
+    #[error("slot 20 (settings): a game speed of {speed} is not supported: 0.1 to 10 are")]
+    Speed {
+        /// The first of the settings, as JSON.
+        speed: String,
+    },
     /// No ruleset is known for the version.
     #[error(transparent)]
     Ruleset(#[from] RulesetError),
     /// The engine refused it.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The bytes are those of another file.
+    #[error("the same bytes as {}", of.display())]
+    Duplicate {
+        /// The file that is imported.
+        of: PathBuf,
+    },
+    /// The version is not among those asked for.
+    #[error("version {version} is not among those asked for ({wanted})")]
+    OtherVersion {
+        /// Version of the replay.
+        version: u32,
+        /// Those asked for.
+        wanted: Numbers,
+    },
+    /// The number of players is not among those asked for.
+    #[error("{players} players are not among the numbers asked for ({wanted})")]
+    OtherPlayers {
+        /// Seats of the game.
+        players: u32,
+        /// Those asked for.
+        wanted: Numbers,
+    },
+    /// The game is shorter than asked for.
+    #[error("the game ends after {ticks} ticks, at least {least} are asked for")]
+    TooShort {
+        /// Ticks played.
+        ticks: u32,
+        /// Ticks asked for.
+        least: u32,
+    },
 }
 
 impl ImportError {
+    /// Whether the replay was left out by a choice of the user's, and nothing is wrong with it.
+    pub fn is_choice(&self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate { .. }
+                | Self::OtherVersion { .. }
+                | Self::OtherPlayers { .. }
+                | Self::TooShort { .. }
+        )
+    }
+
     /// The kind of reason, for counts in a summary.
-    pub fn kind(&self) -> &'static str {
-        match self {
+    pub fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Modifier { name, .. } => return format!("unsupported modifier {name}").into(),
+            Self::Tiles { what, .. } => return format!("unsupported tiles: {what}").into(),
             Self::File(_) => "unreadable file",
             Self::TooLarge { .. } => "file too large",
             Self::Gior(GiorError::VersionTooOld { .. }) | Self::Ruleset(_) => {
                 "unsupported replay version"
             }
             Self::Gior(_) => "not a valid replay",
-            Self::Modifier { .. } => "unsupported modifier",
-            Self::Tiles { .. } => "unsupported tiles",
+            Self::Speed { .. } => "unsupported game speed",
             Self::Start(StartError::Size { .. }) => "board too large",
             Self::Start(StartError::Players(_)) => "too many players",
             Self::Start(_) | Self::World(_) => "unplayable start position",
-        }
+            Self::Duplicate { .. } => "duplicate",
+            Self::OtherVersion { .. } => "filtered by version",
+            Self::OtherPlayers { .. } => "filtered by players",
+            Self::TooShort { .. } => "filtered by ticks",
+        })
     }
 }
 

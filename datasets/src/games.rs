@@ -14,7 +14,6 @@ use systems::record::GameRecord;
 use crate::moves::{self, Board};
 
 pub use read::GamesFile;
-pub(crate) use read::guarded;
 
 mod read;
 #[cfg(test)]

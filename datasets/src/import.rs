@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs,
     io::Read,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -24,6 +25,12 @@ use crate::{
     games::{ArchivedGame, ReplaySource},
     gior::Replay,
 };
+
+pub use duplicates::duplicates;
+pub use filter::{Filter, Numbers, NumbersError};
+
+mod duplicates;
+mod filter;
 
 /// Name of whoever chose the moves of an imported game.
 pub const HUMAN: &str = "human";
@@ -47,7 +54,7 @@ const MODIFIERS: [&str; 11] = [
 ];
 
 /// Free cities beside the generals; the start position says all there is to it.
-const CITY_STATE: u32 = 1;
+pub(crate) const CITY_STATE: u32 = 1;
 
 /// Reads a replay file.
 ///
@@ -69,9 +76,68 @@ pub fn read(path: &Path) -> Result<Replay, ImportError> {
 ///
 /// # Errors
 ///
-/// As [`start`], and versions whose rules are not known.
+/// As [`start`] and [`ruleset`].
 pub fn playable(replay: &Replay) -> Result<(Start, ScriptMoves, Ruleset), ImportError> {
-    Ok((start(replay)?, script(replay), Ruleset::of_replay(replay.version)?))
+    Ok((start(replay)?, script(replay), ruleset(replay.version, speed(replay)?)?))
+}
+
+/// The rules of a replay of this version and game speed.
+///
+/// The limits on time are given in real time, so at twice the speed a game may be idle for twice
+/// as many ticks (rules, section 16.3).
+///
+/// # Errors
+///
+/// Versions whose rules are not known.
+pub fn ruleset(version: u32, speed: f64) -> Result<Ruleset, ImportError> {
+    let mut ruleset = Ruleset::of_replay(version)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a counter passes a limit when it passes its whole part; speeds are 0.1 to 10"
+    )]
+    let scaled = |ticks: u32| (f64::from(ticks) * speed) as u32;
+    let end = &mut ruleset.end;
+    end.idle_ticks = scaled(end.idle_ticks);
+    end.last_turn = scaled(end.last_turn);
+    end.surrender_countdown = scaled(end.surrender_countdown);
+    Ok(ruleset)
+}
+
+/// The game speed: the first of the settings, 1 where a replay says nothing.
+///
+/// # Errors
+///
+/// [`ImportError::Speed`] for anything but a number from 0.1 to 10.
+pub fn speed(replay: &Replay) -> Result<f64, ImportError> {
+    match replay.settings.get(0) {
+        None if is_empty(&replay.settings) => Ok(1.0),
+        found => {
+            found.and_then(Value::as_f64).filter(|speed| SPEEDS.contains(speed)).ok_or_else(|| {
+                ImportError::Speed {
+                    speed: shortened(&found.unwrap_or(&replay.settings).to_string()),
+                }
+            })
+        }
+    }
+}
+
+/// Game speeds. Those on offer are 0.25 to 4; the bounds keep a game's length within reason.
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.1..=10.0;
+
+/// The beginning of a text that a hostile file may have made long.
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// Whether a raw slot says nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
 }
 
 /// The start position of a replay.
@@ -146,7 +212,12 @@ fn supported(replay: &Replay) -> Result<(), ImportError> {
         let name = MODIFIERS.get(id as usize).copied().unwrap_or("unknown");
         return Err(ImportError::Modifier { id, name });
     }
-    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    // In a shape that nobody has seen they are refused as well, as one.
+    let count = |value: &Value| match value {
+        Value::Array(items) => items.len(),
+        Value::Object(entries) => entries.len(),
+        value => usize::from(!is_empty(value)),
+    };
     let special = [
         ("swamps", replay.swamps.len()),
         ("observatories", replay.observatories.len()),
@@ -197,28 +268,30 @@ fn narrow(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// The rulesets of replay versions, each read once.
+/// The rulesets of replay versions and game speeds, each read once.
 #[derive(Debug, Default)]
-pub struct ReplayRules(Mutex<BTreeMap<u32, Arc<Ruleset>>>);
+pub struct ReplayRules(Mutex<BTreeMap<(u32, u64), Arc<Ruleset>>>);
 
 impl ReplayRules {
-    /// The ruleset of a version.
+    /// The ruleset of a replay.
     ///
     /// # Errors
     ///
-    /// See [`Ruleset::of_replay`].
-    pub fn of(&self, version: u32) -> Result<Arc<Ruleset>, ImportError> {
+    /// See [`ruleset`] and [`speed`].
+    pub fn of(&self, replay: &Replay) -> Result<Arc<Ruleset>, ImportError> {
+        let speed = speed(replay)?;
+        let key = (replay.version, speed.to_bits());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ruleset) = known.get(&version) {
+        if let Some(ruleset) = known.get(&key) {
             return Ok(ruleset.clone());
         }
-        let ruleset = Ruleset::of_replay(version)?;
+        let ruleset = ruleset(replay.version, speed)?;
         // Versions that play alike share one ruleset, and so one number in a world.
         let shared = known.values().find(|other| ***other == ruleset).cloned();
         let ruleset = shared.unwrap_or_else(|| Arc::new(ruleset));
         // A hostile folder must not fill the memory with version numbers.
         if known.len() < 256 {
-            known.insert(version, ruleset.clone());
+            known.insert(key, ruleset.clone());
         }
         Ok(ruleset)
     }
@@ -233,7 +306,8 @@ pub struct Numbered {
     pub replay: Replay,
 }
 
-/// Plays replays side by side and returns their games, in the order given.
+/// Plays replays side by side and returns their games, in the order given. Of each replay only
+/// what is played is kept, so the memory is that of the games.
 ///
 /// A game ends when the rules end it; where the recorded moves stop earlier, the idle rule does.
 ///
@@ -241,7 +315,7 @@ pub struct Numbered {
 ///
 /// Without a world nothing can be played. What is wrong with one replay is in its place.
 pub fn games(
-    replays: Vec<Numbered>,
+    replays: impl Iterator<Item = Result<Numbered, ImportError>>,
     seed: u64,
     rules: &ReplayRules,
     keeps_names: bool,
@@ -249,8 +323,9 @@ pub fn games(
     let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() })?;
     let mut playing = HashMap::new();
     let mut games: Vec<Result<ArchivedGame, ImportError>> = Vec::new();
-    for Numbered { game, replay } in replays {
-        let prepared = prepare(&replay, seed, game, rules, keeps_names).and_then(|game| {
+    for replay in replays {
+        let prepared = replay.and_then(|Numbered { game, replay }| {
+            let game = prepare(&replay, seed, game, rules, keeps_names)?;
             let record = &game.record;
             let number = world.add_ruleset(&record.ruleset)?;
             let script = Some(record.moves.clone());
@@ -289,8 +364,8 @@ fn prepare(
     rules: &ReplayRules,
     keeps_names: bool,
 ) -> Result<ArchivedGame, ImportError> {
-    let ruleset = rules.of(replay.version)?;
     let start = start(replay)?;
+    let ruleset = rules.of(replay)?;
     let outcome = Outcome {
         ticks: 0,
         is_truncated: false,
@@ -328,11 +403,14 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of the replays among these files that can be imported. All zero if none can.
+    /// The bounds of the replays among these files that can be imported and pass the filter, as
+    /// far as it can tell before they are played. All zero if none can.
     #[must_use]
-    pub fn of(files: &[PathBuf]) -> Self {
+    pub fn of(files: &[PathBuf], filter: &Filter) -> Self {
         let of_file = |path: &PathBuf| {
-            let start = read(path).and_then(|replay| start(&replay)).ok()?;
+            let replay = read(path).ok()?;
+            filter.check(&replay).ok()?;
+            let start = start(&replay).ok()?;
             Some(Self { height: start.height, width: start.width, players: start.players() })
         };
         files.par_iter().filter_map(of_file).reduce(Self::default, Self::max)

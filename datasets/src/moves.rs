@@ -69,6 +69,9 @@ pub enum MovesError {
         /// Index of the order over all seats.
         order: usize,
     },
+    /// The unused bits of the last byte of sources are set.
+    #[error("moves: the last byte of the sources is {0:#04x}, and its unused bits are set")]
+    Padding(u8),
     /// More bytes than moves.
     #[error("moves: {0} bytes are left over")]
     Rest(usize),
@@ -166,6 +169,12 @@ pub fn decode(
     let lows = take(&mut rest, n_sources, "sources")?;
     let n_highs = if board.tiles() > 256 { n_sources.div_ceil(4) } else { 0 };
     let highs = take(&mut rest, n_highs, "sources")?;
+    if let Some(last) = highs.last()
+        && n_sources % 4 > 0
+        && last >> (n_sources % 4 * 2) > 0
+    {
+        return Err(MovesError::Padding(*last));
+    }
     let mut reader = Reader { board, tokens, lows, highs, gaps: rest, order: 0, source: 0 };
     let seats = lengths.iter().map(|&n| reader.seat(n)).collect::<Result<_, _>>()?;
     let left = reader.gaps.len() + reader.lows.len() - reader.source;
@@ -325,6 +334,18 @@ mod tests {
         fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _result = decode(&bytes, 2, Board { width: 20, height: 20 });
         }
+    }
+
+    #[test]
+    fn unused_bits_among_the_sources_are_not_ignored() {
+        let orders = vec![vec![ScriptedOrder { turn: 3, order: Order::step(300, 1, false) }]];
+        let moves = ScriptMoves { orders, departures: Vec::new() };
+        let board = Board { width: 30, height: 30 };
+        let mut bytes = encode(&moves, board);
+        let last = bytes.last_mut().unwrap();
+        *last |= 0x40;
+        let expected = MovesError::Padding(*last);
+        assert_eq!(decode(&bytes, 1, board), Err(expected));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where the games of a dataset come from: simulated, or imported.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use systems::{
     dice,
@@ -11,7 +14,7 @@ use systems::{
 use crate::{
     error::{DataError, ImportError},
     games::{ArchivedGame, GamesFile},
-    import::{self, Numbered, ReplayRules},
+    import::{self, Filter, Numbered, ReplayRules},
     seats::Seats,
 };
 
@@ -149,21 +152,47 @@ impl Producer for Simulation {
 /// Files read by a job: some ten thousand moves each.
 const FILES_PER_JOB: usize = 32;
 
+/// How replay files become games.
+#[derive(Clone, Debug, Default)]
+pub struct ReplayOptions {
+    /// Seed that, with the place of a file in the list, names its episode.
+    pub seed: u64,
+    /// Whether the names of players are kept.
+    pub keeps_names: bool,
+    /// Whether files with the bytes of an earlier one are imported too.
+    pub keeps_duplicates: bool,
+    /// Which replays are wanted.
+    pub filter: Filter,
+}
+
 /// Games read from replay files.
 #[derive(Debug)]
 pub struct Replays {
     files: Vec<PathBuf>,
-    seed: u64,
-    keeps_names: bool,
+    /// The place of the file that the file at a place is a copy of.
+    duplicates: HashMap<usize, usize>,
+    options: ReplayOptions,
     rules: ReplayRules,
 }
 
 impl Replays {
-    /// The games of replay files, in the order given. The place of a file in the list, with the
-    /// seed, names its episode.
+    /// The games of replay files, in the order given. Unless duplicates are kept, every file that
+    /// has the size of another is read once here.
     #[must_use]
-    pub fn new(files: Vec<PathBuf>, seed: u64, keeps_names: bool) -> Self {
-        Self { files, seed, keeps_names, rules: ReplayRules::default() }
+    pub fn new(files: Vec<PathBuf>, options: ReplayOptions) -> Self {
+        let duplicates =
+            if options.keeps_duplicates { HashMap::new() } else { import::duplicates(&files) };
+        Self { files, duplicates, options, rules: ReplayRules::default() }
+    }
+
+    /// The replay at a place in the list, if it is wanted.
+    fn read(&self, place: usize) -> Result<Numbered, ImportError> {
+        if let Some(&of) = self.duplicates.get(&place) {
+            return Err(ImportError::Duplicate { of: self.files[of].clone() });
+        }
+        let replay = import::read(&self.files[place])?;
+        self.options.filter.check(&replay)?;
+        Ok(Numbered { game: place as u64, replay })
     }
 }
 
@@ -177,33 +206,26 @@ impl Producer for Replays {
     }
 
     fn work(&self, job: Self::Job) -> Result<Produced, DataError> {
-        let (mut replays, mut places) = (Vec::new(), Vec::new());
-        let mut skipped = Vec::new();
-        for (place, path) in self.files.iter().enumerate().take(job.end).skip(job.start) {
-            match import::read(path) {
-                Ok(replay) => {
-                    replays.push(Numbered { game: place as u64, replay });
-                    places.push(place);
-                }
-                Err(reason) => skipped.push((place, reason)),
-            }
-        }
         let mut produced = Produced::default();
-        let games = import::games(replays, self.seed, &self.rules, self.keeps_names)?;
-        for (place, game) in places.into_iter().zip(games) {
-            match game {
+        let ReplayOptions { seed, keeps_names, ref filter, .. } = self.options;
+        let replays = job.clone().map(|place| self.read(place));
+        let games = import::games(replays, seed, &self.rules, keeps_names)?;
+        for (place, game) in job.zip(games) {
+            let wanted = game.and_then(|game| {
+                filter.check_ticks(game.record.outcome.ticks)?;
+                Ok(game)
+            });
+            match wanted {
                 Ok(game) => {
                     produced.ticks += u64::from(game.record.outcome.ticks);
                     produced.games.push(game);
                 }
-                Err(reason) => skipped.push((place, reason)),
+                Err(reason) => {
+                    let path = self.files[place].clone();
+                    produced.skipped.push(Skipped { path, reason });
+                }
             }
         }
-        skipped.sort_by_key(|(place, _)| *place);
-        let skipped = skipped.into_iter();
-        produced.skipped = skipped
-            .map(|(place, reason)| Skipped { path: self.files[place].clone(), reason })
-            .collect();
         Ok(produced)
     }
 

@@ -16,7 +16,7 @@ use datasets::{
     Kind,
     folder::FolderOptions,
     games::{ArchivedGame, GamesFile},
-    produce::{Producer, Replays},
+    produce::{Producer, ReplayOptions, Replays},
 };
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -44,8 +44,13 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// The replays of the project are among those beside it, so duplicates are kept.
+fn options(keeps_names: bool) -> ReplayOptions {
+    ReplayOptions { seed: 3, keeps_names, keeps_duplicates: true, ..ReplayOptions::default() }
+}
+
 fn imported(files: &[PathBuf]) -> Vec<ArchivedGame> {
-    let replays = Replays::new(files.to_vec(), 3, false);
+    let replays = Replays::new(files.to_vec(), options(false));
     let jobs = (0..).map_while(|n| replays.next(n));
     jobs.flat_map(|job| {
         let produced = replays.work(job).unwrap();
@@ -77,7 +82,7 @@ fn games_play_out_alike_after_a_way_through_a_file() {
     let files = files();
     let folder = Scratch::new("replay-games");
     write(
-        &Replays::new(files.clone(), 3, false),
+        &Replays::new(files.clone(), options(false)),
         Kind::Games,
         &folder,
         FolderOptions::default(),
@@ -104,7 +109,7 @@ fn threads_do_not_change_a_byte_of_imported_games() {
     let files = files();
     let trees = [1, 2, 16].map(|threads| {
         let folder = Scratch::new("replay-threads");
-        let replays = Replays::new(files.clone(), 3, true);
+        let replays = Replays::new(files.clone(), options(true));
         write(&replays, Kind::Games, &folder, FolderOptions::default(), threads);
         tree(&folder)
     });

@@ -180,8 +180,9 @@ pub(super) fn run<P: Producer>(
     } else if shows {
         summary::print(&told);
     }
-    let has_skipped = report.skipped_before > 0 || !report.skipped.is_empty();
-    let in_part = report.was_stopped || has_skipped;
+    let has_faults = report.skipped_before > 0
+        || report.skipped.iter().any(|skipped| !skipped.reason.is_choice());
+    let in_part = report.was_stopped || has_faults;
     Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
 }
 

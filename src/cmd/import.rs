@@ -8,7 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use datasets::{Kind, import::Bounds, info::Info, pipeline::Plan, produce::Replays, seats::Seats};
+use datasets::{
+    Kind,
+    import::{Bounds, Filter, Numbers},
+    info::Info,
+    pipeline::Plan,
+    produce::{ReplayOptions, Replays},
+    seats::Seats,
+};
 use systems::rows::RowFormat;
 
 use super::{
@@ -35,6 +42,18 @@ pub(crate) struct Args {
     /// Keep the names of players (--kind games), which are dropped otherwise
     #[arg(long)]
     keep_names: bool,
+    /// Import files with the bytes of an earlier one too, which are left out otherwise
+    #[arg(long)]
+    keep_duplicates: bool,
+    /// Only games of at least this many ticks (two are a second)
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    min_ticks: u32,
+    /// Only these versions of the replay format: 15, 15..18 (both included), 16.., or a list
+    #[arg(id = "versions", long = "version", value_name = "RANGE")]
+    versions: Option<Numbers>,
+    /// Only games of so many players: 8, 2..4, or a list
+    #[arg(long, value_name = "RANGE")]
+    players: Option<Numbers>,
     /// Seed that names the episodes
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -46,21 +65,28 @@ const EXAMPLES: &str = "\
 Examples:
   bivouac import replays/ --out human
   bivouac import a.gior b.gior --kind games --keep-names
+  bivouac import replays/ --kind games --version 15.. --players 8 --min-ticks 300
   bivouac import replays/ --reward shaped --canvas 32x32 --json
 
 Replays of version 5 and later, boards of up to 32x32 and up to 16 players are played again by their
 own rules. A file that cannot be imported is named with the reason and left out; the exit code is
-then 3.";
+then 3. Copies and what a filter leaves out are counted, and do not change the exit code. Ratings
+are kept; names of players and chat are not, unless --keep-names asks for the names.";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reward = generate::reward(&args.reward)?;
     let files = files(&args.paths)?;
     ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
+    let filter = Filter {
+        min_ticks: args.min_ticks,
+        versions: args.versions.clone(),
+        players: args.players.clone(),
+    };
     let kind = match args.kind {
         KindName::Games => Kind::Games,
         KindName::Experiences => {
-            let bounds = Bounds::of(&files);
+            let bounds = Bounds::of(&files, &filter);
             let largest = Canvas { height: bounds.height.max(1), width: bounds.width.max(1) };
             let Canvas { height, width } = args.canvas.unwrap_or(largest);
             let has_owners = bounds.players > 2;
@@ -68,32 +94,45 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Kind::Experiences { format, reward, seats: Seats::ALL }
         }
     };
-    let mut command = format!("bivouac import {} --kind {}", shown(&args.paths), args.kind.name());
-    if args.kind == KindName::Experiences {
-        command.push_str(" --reward ");
-        command.push_str(&args.reward);
-        if let Some(canvas) = args.canvas {
-            command.push_str(" --canvas ");
-            command.push_str(&canvas.to_string());
-        }
-    }
-    if args.seed != 0 {
-        command.push_str(" --seed ");
-        command.push_str(&args.seed.to_string());
-    }
-    if args.keep_names {
-        command.push_str(" --keep-names");
-    }
-    command.push_str(&args.output.command());
     let info = Info {
-        command,
+        command: command(&args),
         seed: args.seed,
         rulesets: BTreeMap::new(),
         reward: serde_json::to_value(reward)?,
         ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };
-    dataset_run::run(&Replays::new(files, args.seed, args.keep_names), plan, &args.output)
+    let options = ReplayOptions {
+        seed: args.seed,
+        keeps_names: args.keep_names,
+        keeps_duplicates: args.keep_duplicates,
+        filter,
+    };
+    dataset_run::run(&Replays::new(files, options), plan, &args.output)
+}
+
+/// The command that makes the same dataset: what differs from the defaults.
+fn command(args: &Args) -> String {
+    let mut command = format!("bivouac import {} --kind {}", shown(&args.paths), args.kind.name());
+    let is_rows = args.kind == KindName::Experiences;
+    let given = |is_given: bool, value: &dyn ToString| is_given.then(|| value.to_string());
+    let options = [
+        ("reward", given(is_rows, &args.reward)),
+        ("canvas", args.canvas.filter(|_| is_rows).map(|canvas| canvas.to_string())),
+        ("seed", given(args.seed != 0, &args.seed)),
+        ("min-ticks", given(args.min_ticks != 0, &args.min_ticks)),
+        ("version", args.versions.as_ref().map(ToString::to_string)),
+        ("players", args.players.as_ref().map(ToString::to_string)),
+        ("keep-names", given(args.keep_names, &"")),
+        ("keep-duplicates", given(args.keep_duplicates, &"")),
+    ];
+    for (name, value) in options {
+        let Some(value) = value else { continue };
+        for part in [" --", name, if value.is_empty() { "" } else { " " }, &value] {
+            command.push_str(part);
+        }
+    }
+    command + &args.output.command()
 }
 
 /// The replay files of paths, in an order that does not depend on the file system.
@@ -124,7 +163,8 @@ fn search(root: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             let is_replay = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gior"));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if is_replay {
+            } else if is_replay && fs::metadata(&path).map_or(true, |m| m.is_file()) {
+                // Pipes and devices would be read for ever; what cannot be looked at is reported.
                 files.push(path);
             }
         }

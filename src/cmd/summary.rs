@@ -1,10 +1,11 @@
 //! What a run came to, for people and for programs.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use datasets::{
     Kind,
     pipeline::Report,
+    produce::Skipped,
     stopwatch::{Stage, Stopwatch},
 };
 use serde_json::{Value, json};
@@ -31,7 +32,12 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn reasons(&self) -> BTreeMap<&'static str, u64> {
+    /// Inputs with a fault, which are named; those left out by choice are counted only.
+    fn faults(&self) -> impl Iterator<Item = &Skipped> + Clone {
+        self.report.skipped.iter().filter(|skipped| !skipped.reason.is_choice())
+    }
+
+    fn reasons(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let mut reasons = BTreeMap::new();
         for skipped in &self.report.skipped {
             *reasons.entry(skipped.reason.kind()).or_default() += 1;
@@ -48,11 +54,12 @@ impl Told<'_> {
 #[expect(clippy::print_stdout, reason = "the summary is the command's output")]
 pub(super) fn print(told: &Told<'_>) {
     let totals = &told.report.totals;
-    for skipped in told.report.skipped.iter().take(NAMED) {
+    for skipped in told.faults().take(NAMED) {
         say(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
     }
-    if told.report.skipped.len() > NAMED {
-        say(&format!("... and {} more", told.report.skipped.len() - NAMED));
+    let faults = told.faults().count();
+    if faults > NAMED {
+        say(&format!("... and {} more", faults - NAMED));
     }
     println!(
         "{} games, {} ticks, {} moves, {} rows in {} ({} in {} files)",
@@ -109,9 +116,9 @@ pub(super) fn print(told: &Told<'_>) {
 #[expect(clippy::print_stdout, reason = "the summary is the command's output")]
 pub(super) fn print_json(told: &Told<'_>) -> anyhow::Result<()> {
     let totals = &told.report.totals;
-    let skipped = told.report.skipped.iter();
-    let skipped: Vec<Value> = skipped
-        .map(|s| json!({"path": s.path, "reason": s.reason.to_string(), "kind": s.reason.kind()}))
+    let skipped: Vec<Value> = told
+        .faults()
+        .map(|s| json!({"path": s.path, "reason": s.reason.to_string(), "kind": &*s.reason.kind()}))
         .collect();
     let stages = Stage::ALL.map(|(stage, name)| (name, told.stopwatch.seconds(stage)));
     let summary = json!({

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,12 +16,14 @@ use arrow::{
     },
     error::ArrowError,
 };
+use bytes::Bytes;
 use parquet::{
     arrow::{
         ProjectionMask,
         arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
     },
     errors::ParquetError,
+    file::reader::ChunkReader,
 };
 use systems::{
     record::{GameRecord, Outcome},
@@ -36,6 +37,7 @@ use crate::{
     error::{self, DataError, RowError},
     import::Bounds,
     moves::{self, Board},
+    parquet_input::{self, guarded},
     schema::game as column,
 };
 
@@ -105,9 +107,18 @@ impl GamesFile {
         Ok(rows.map(|rows| u64::try_from(rows).unwrap_or(0)).collect())
     }
 
-    fn begin(
+    /// Reads a file of games that is in memory. Errors name it by `path`, which is not opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`GamesFile::open`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, DataError> {
+        Self::begin(path, parquet_input::open(path, Bytes::from(bytes))?)
+    }
+
+    fn begin<R: ChunkReader + 'static>(
         path: &Path,
-        builder: ParquetRecordBatchReaderBuilder<File>,
+        builder: ParquetRecordBatchReaderBuilder<R>,
     ) -> Result<Self, DataError> {
         let reader = guarded(path, || {
             builder.with_batch_size(ROWS_AT_ONCE).build().map_err(error::parquet(path))
@@ -197,7 +208,7 @@ impl GamesFile {
 
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
     let file = File::open(path).map_err(error::file(path, "open the file"))?;
-    guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path)))
+    parquet_input::open(path, file)
 }
 
 /// The next rows of a file, with its name in the error.
@@ -207,18 +218,6 @@ fn next(
 ) -> Result<Option<RecordBatch>, DataError> {
     let named = |error: ArrowError| error::parquet(path)(ParquetError::from(error));
     reader.next().transpose().map_err(named)
-}
-
-/// Runs a part of the Parquet library, which panics on some damaged files, and makes an error of
-/// the panic. What `read` borrows must not be used again after an error.
-pub(crate) fn guarded<R>(
-    path: &Path,
-    read: impl FnOnce() -> Result<R, DataError>,
-) -> Result<R, DataError> {
-    panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
-        let source = ParquetError::General("the file is damaged".to_owned());
-        Err(DataError::Parquet { path: path.to_owned(), source })
-    })
 }
 
 impl Iterator for GamesFile {

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     parquet_files::{self, RowGroups},
     produce::{Producer, Simulation},
-    schema,
+    schema::{self, game as column},
 };
 
 fn simulated(players: usize) -> Vec<ArchivedGame> {
@@ -74,6 +74,35 @@ fn what_is_no_game_is_named_by_row() {
     assert_eq!(read.len(), 5, "reading ends with the first fault");
     let message = read[4].as_ref().unwrap_err().to_string();
     assert!(message.contains("row 4") && message.contains("general on tile"), "{message}");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_column_of_another_type_is_named_with_the_type_it_should_have() {
+    let path = write(&simulated(2), "other-types");
+    let batches = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(
+        fs::File::open(&path).unwrap(),
+    );
+    let batch = batches.unwrap().build().unwrap().next().unwrap().unwrap();
+    for (name, type_name) in [(column::WIDTH, "UInt8"), (column::MOVES, "Binary")] {
+        let schema = batch.schema();
+        let columns = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
+            let texts = StringArray::from_iter_values((0..batch.num_rows()).map(|_| "wide"));
+            let array = if field.name() == name { Arc::new(texts) } else { array.clone() };
+            (field.name().clone(), array)
+        });
+        let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None);
+        let mut writer = writer.unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let shown = std::path::Path::new("hostile.parquet");
+        let fault = GamesFile::from_bytes(shown, bytes).unwrap().next().unwrap().unwrap_err();
+        let fault = fault.to_string();
+        assert!(fault.starts_with("hostile.parquet: column"), "{fault}");
+        assert!(fault.contains(name) && fault.contains(type_name), "{fault}");
+    }
     fs::remove_file(path).unwrap();
 }
 

@@ -31,6 +31,7 @@ use crate::{
     error::{self, DataError},
     games::GamesFile,
     info::{StoredInfo, StoredTotals},
+    parquet_input,
     produce::Producer,
     schema,
 };
@@ -219,9 +220,7 @@ pub(crate) fn builder(
     path: &Path,
 ) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, DataError> {
     let file = std::fs::File::open(path).map_err(error::file(path, "open the file"))?;
-    crate::games::guarded(path, || {
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path))
-    })
+    parquet_input::open_with_schema(path, file)
 }
 
 /// Compares the bytes of each file with the checksum in its footer.

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::{DataFile, Fault, FaultKind, Ids, Verified, builder, episodes, replayed};
 use crate::{
     error::{self, DataError},
-    games::guarded,
     info::StoredInfo,
+    parquet_input::guarded,
     produce::Producer,
     schema::{self, column},
 };

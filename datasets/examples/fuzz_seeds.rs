@@ -1,0 +1,107 @@
+//! Writes the seeds of the fuzz targets to `fuzz/corpus`: small games of built-in policies, and the
+//! generated replays of the tests. `cargo run -p datasets --example fuzz_seeds`.
+
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use datasets::{
+    Kind,
+    folder::FolderOptions,
+    games::GamesFile,
+    info::Info,
+    pipeline::{self, Control, Plan},
+    produce::{Producer, ReplayOptions, Replays, Simulation},
+    stopwatch::Stopwatch,
+};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    file::properties::{EnabledStatistics, WriterProperties},
+};
+use systems::{
+    mapgen::{MapSpec, Size},
+    policies::Policy,
+    rollout::{Maps, RolloutSpec},
+    rules::ruleset::Ruleset,
+};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (gior, games) = (root.join("fuzz/corpus/gior"), root.join("fuzz/corpus/games"));
+    fs::create_dir_all(&gior)?;
+    fs::create_dir_all(&games)?;
+    let mut replays: Vec<PathBuf> = fs::read_dir(root.join("tests/data/replays"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Outcome<Vec<_>>>()?;
+    replays.retain(|path| path.extension().is_some_and(|extension| extension == "gior"));
+    replays.sort();
+    for replay in &replays {
+        fs::copy(replay, gior.join(replay.file_stem().ok_or("a name")?))?;
+    }
+    for (name, ruleset, players) in [
+        ("generals_2", "generals", 2),
+        ("generals_5", "generals", 5),
+        ("classic_3", "generals-classic", 3),
+        ("bots_2", "generals-bots", 2),
+        ("competition_2", "competition", 2),
+    ] {
+        seed(&simulation(ruleset, players)?, &games.join(name))?;
+    }
+    for name in ["syn_2v2", "syn_surrender"] {
+        let path = root.join("tests/data/replays").join(name).with_extension("gior");
+        let options = ReplayOptions { keeps_names: true, ..ReplayOptions::default() };
+        seed(&Replays::new(vec![path], options), &games.join(name))?;
+    }
+    Ok(())
+}
+
+fn simulation(ruleset: &str, players: usize) -> Outcome<Simulation> {
+    let ruleset = Ruleset::named(ruleset)?;
+    let size = Size::Fixed { width: 9, height: 7 };
+    let maps = MapSpec { size, ..MapSpec::free_for_all(ruleset.map.kind, players) };
+    Ok(Simulation::new(RolloutSpec {
+        seed: 1,
+        first_game: 0,
+        games: 2,
+        maps: Maps::Generated(maps),
+        ruleset: Arc::new(ruleset),
+        max_ticks: 40,
+        policies: vec![Policy::Random],
+        has_fog: true,
+    }))
+}
+
+/// Writes games as one file without compression and statistics: mutations of packed bytes are
+/// mere damage, mutations of plain ones are other games.
+fn seed<P: Producer>(producer: &P, path: &Path) -> Outcome<()> {
+    let folder = std::env::temp_dir().join(format!("bivouac-seeds-{}", std::process::id()));
+    let control = Control {
+        threads: 1,
+        stop: &AtomicBool::new(false),
+        progress: &mut |_| (),
+        stopwatch: &Stopwatch::default(),
+    };
+    let plan = Plan { kind: Kind::Games, info: Info::default(), folder: FolderOptions::default() };
+    pipeline::write(producer, plan, &folder, control)?;
+    for file in GamesFile::paths(&folder)? {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;
+        let batches = reader.collect::<Result<Vec<_>, _>>()?;
+        let schema = batches.first().ok_or("games")?.schema();
+        let properties = WriterProperties::builder()
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_dictionary_enabled(false)
+            .build();
+        let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, Some(properties))?;
+        for batch in &batches {
+            writer.write(batch)?;
+        }
+        writer.close()?;
+    }
+    fs::remove_dir_all(folder)?;
+    Ok(())
+}

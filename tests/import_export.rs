@@ -1,0 +1,139 @@
+//! `bivouac import` and `bivouac export gior` as scripts use them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+fn bivouac(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bivouac")).args(args).output().expect("bivouac runs")
+}
+
+/// A folder of this test in `target`, removed if an earlier run left it.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
+    }
+    path
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("output in UTF-8")
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().expect("a path in Unicode")
+}
+
+fn json(run: &Output) -> Value {
+    serde_json::from_slice(&run.stdout).expect("one JSON value")
+}
+
+fn replays() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/replays")
+}
+
+#[test]
+fn copies_and_filtered_replays_are_counted_and_are_no_fault() {
+    let from = folder("import-choices");
+    fs::create_dir_all(from.join("deeper/still")).expect("a folder");
+    for (name, to) in [
+        ("syn_2v2", "a.gior"),
+        ("syn_2v2", "deeper/still/copy.gior"),
+        ("syn_idle", "b.GIOR"),
+        ("syn_classic_ffa", "deeper/c.gior"),
+        ("syn_surrender", "d.gior"),
+    ] {
+        fs::copy(replays().join(name).with_extension("gior"), from.join(to)).expect("a copy");
+    }
+    let out = folder("import-choices-out");
+    let base = ["import", shown(&from), "--out", shown(&out), "--kind", "games", "--force"];
+    let filters = ["--version", "15..", "--players", "3,4", "--min-ticks", "200"];
+    let run = bivouac(&[&base[..], &filters, &["--json"]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let summary = json(&run);
+    assert_eq!(summary["games"], 1, "{summary}");
+    assert_eq!(summary["skipped"], serde_json::json!([]));
+    let reasons = &summary["skipped_by_reason"];
+    assert_eq!(reasons["duplicate"], 1);
+    assert_eq!(reasons["filtered by version"], 1, "version 7");
+    assert_eq!(reasons["filtered by players"], 1, "six players");
+    assert_eq!(reasons["filtered by ticks"], 1, "193 ticks");
+    let run = bivouac(&[&base[..], &["--keep-duplicates"]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).starts_with("5 games"), "{}", text(&run.stdout));
+    let info = fs::read_to_string(out.join("meta/info.json")).expect("info");
+    assert!(info.contains("--keep-duplicates"), "the command makes the same dataset");
+    let wrong = bivouac(&[&base[..], &["--players", "4..2"]].concat());
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("4..2"), "{}", text(&wrong.stderr));
+}
+
+#[test]
+fn replays_go_out_as_they_came_in() {
+    let (archive, out) = (folder("export-archive"), folder("export-replays"));
+    let import = |from: &Path, to: &Path| {
+        let args = ["import", shown(from), "--kind", "games", "--json", "--out", shown(to)];
+        let run = bivouac(&args);
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        json(&run)
+    };
+    let first = import(&replays(), &archive);
+    let run = bivouac(&["export", "gior", shown(&archive), "--out", shown(&out), "--json"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(json(&run)["written"], 10);
+    let second = import(&out, &folder("export-again"));
+    for key in ["games", "ticks", "moves", "length"] {
+        assert_eq!(first[key], second[key], "{key}");
+    }
+    // One of them, by name.
+    let id = fs::read_dir(&out).expect("a folder").next().expect("a file").expect("an entry");
+    let id = id.path().file_stem().expect("a name").to_string_lossy().into_owned();
+    let one = folder("export-one");
+    let base = ["export", "gior", shown(&archive), "--out", shown(&one), "--game"];
+    let run = bivouac(&[&base[..], &[&id]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(fs::read_dir(&one).expect("a folder").count(), 1);
+    let run = bivouac(&[&base[..], &[&id]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("--force"), "{}", text(&run.stderr));
+    let run = bivouac(&[&base[..], &["12345"]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("--game 12345"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn what_no_replay_can_say_is_named_with_the_game() {
+    let (archive, out) = (folder("export-competition"), folder("export-nothing"));
+    let run = bivouac(&[
+        "generate",
+        "--games",
+        "3",
+        "--kind",
+        "games",
+        "--ruleset",
+        "competition",
+        "--size",
+        "random",
+        "--max-ticks",
+        "5000",
+        "--quiet",
+        "--policies",
+        "expander",
+        "--out",
+        shown(&archive),
+    ]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let run = bivouac(&["export", "gior", shown(&archive), "--out", shown(&out), "--json"]);
+    assert_eq!(run.status.code(), Some(3), "{}", text(&run.stderr));
+    let summary = json(&run);
+    assert_eq!(summary["written"], 0);
+    for game in summary["skipped"].as_array().expect("a list") {
+        let reason = game["reason"].as_str().expect("a reason");
+        assert!(reason.contains("competition") || reason.contains("cut off"), "{reason}");
+    }
+}

@@ -75,6 +75,27 @@ pub(crate) fn open_with_schema<R: ChunkReader + 'static>(
     open_within(LIMITS, true, path, bytes)
 }
 
+/// What the footer of a Parquet file says; its pages are not looked at.
+///
+/// # Errors
+///
+/// No Parquet file, and damage in the footer.
+pub(crate) fn footer<R: ChunkReader>(
+    path: &Path,
+    bytes: &R,
+) -> Result<ArrowReaderMetadata, DataError> {
+    guarded(path, || read_footer(bytes, true).map_err(error::parquet(path)))
+}
+
+fn read_footer<R: ChunkReader>(
+    bytes: &R,
+    reads_schema: bool,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    thrift::check_footer(bytes)?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(!reads_schema);
+    ArrowReaderMetadata::load(bytes, options)
+}
+
 fn open_within<R: ChunkReader + 'static>(
     limits: Limits,
     reads_schema: bool,
@@ -82,10 +103,8 @@ fn open_within<R: ChunkReader + 'static>(
     bytes: R,
 ) -> Result<ParquetRecordBatchReaderBuilder<R>, DataError> {
     guarded(path, || {
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(!reads_schema);
         let wrap = || error::parquet(path);
-        thrift::check_footer(&bytes).map_err(wrap())?;
-        let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(wrap())?;
+        let metadata = read_footer(&bytes, reads_schema).map_err(wrap())?;
         let headers = Arc::new(PageHeaders { bytes: &bytes, unpacked: AtomicU64::new(0) });
         for (number, row_group) in metadata.metadata().row_groups().iter().enumerate() {
             check(limits, row_group, &headers)

@@ -48,7 +48,7 @@ pub struct Report {
     pub totals: Totals,
     /// Inputs that were left out.
     pub skipped: Vec<Skipped>,
-    /// Inputs left out before the place at which an ended run went on.
+    /// Inputs with a fault before the place at which an ended run went on.
     pub skipped_before: u64,
     /// Whether the run was stopped before it had done everything.
     pub was_stopped: bool,
@@ -342,7 +342,8 @@ impl<'a, 'c> Run<'a, 'c> {
             let parts = usize::try_from(parts).unwrap_or(usize::MAX);
             self.ready.extend(groups.into_iter().skip(parts));
         }
-        self.skipped_in_jobs += produced.skipped.len() as u64;
+        let is_fault = |skipped: &&Skipped| !skipped.reason.is_choice();
+        self.skipped_in_jobs += produced.skipped.iter().filter(is_fault).count() as u64;
         self.skipped.extend(produced.skipped);
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(crate) struct Place {
     pub(crate) games: u64,
     /// Row groups of the next game that lie before: a long game has several.
     pub(crate) parts: u64,
-    /// Inputs that were skipped in the jobs before.
+    /// Inputs that were skipped in the jobs before, those left out by choice not counted.
     pub(crate) skipped: u64,
 }
 

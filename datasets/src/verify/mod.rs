@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -209,11 +209,16 @@ fn kind_of(file: Option<&DataFile>, root: &Path) -> Result<String, DataError> {
         problem: "the folder has neither this file nor Parquet files in data/".to_owned(),
     };
     let file = file.ok_or_else(no_data)?;
-    let kind = builder(&file.path)?.schema().metadata().get(schema::KIND).cloned();
+    let kind = footer(&file.path)?.schema().metadata().get(schema::KIND).cloned();
     kind.ok_or_else(|| DataError::Info {
         path: file.path.clone(),
         problem: format!("its metadata have no {:?}: it is no data file of Bivouac", schema::KIND),
     })
+}
+
+fn footer(path: &Path) -> Result<ArrowReaderMetadata, DataError> {
+    let file = std::fs::File::open(path).map_err(error::file(path, "open the file"))?;
+    parquet_input::footer(path, &file)
 }
 
 pub(crate) fn builder(
@@ -226,8 +231,8 @@ pub(crate) fn builder(
 /// Compares the bytes of each file with the checksum in its footer.
 fn checksums(files: &[DataFile], found: &mut Verified) {
     let of_file = |file: &DataFile| -> Result<Option<[Checksum; 2]>, DataError> {
-        let builder = builder(&file.path)?;
-        let stated = Checksum::stated(builder.metadata().file_metadata().key_value_metadata());
+        let footer = footer(&file.path)?;
+        let stated = Checksum::stated(footer.metadata().file_metadata().key_value_metadata());
         let pair = |stated: Checksum| Ok([stated, Checksum::of_file(&file.path, stated.bytes)?]);
         stated.map(pair).transpose()
     };

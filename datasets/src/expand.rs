@@ -212,8 +212,14 @@ impl RowSink for Gather {
 
     fn give(&self, _place: u64, mut batch: RowBatch) {
         let agents = &mut *self.lock();
+        // Rows of one game follow each other, so it is looked up once for all of them.
+        let mut known = None;
         for row in 0..batch.len {
-            let Some((first, seats)) = agents.places.get(&batch.episode[row]) else { continue };
+            let episode = batch.episode[row];
+            if known.is_none_or(|(of, _)| of != episode) {
+                known = Some((episode, agents.places.get(&episode).copied()));
+            }
+            let Some((_, Some((first, seats)))) = known else { continue };
             if let Some(place) = seats.place(usize::from(batch.agent[row])) {
                 agents.list[first + place].add(&batch, row, &mut agents.spare_segments);
             }

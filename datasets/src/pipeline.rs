@@ -223,7 +223,8 @@ impl<'a, 'c> Run<'a, 'c> {
         }
         let is_done = !self.has_more_jobs && self.ready.is_empty() && self.grouper.is_empty();
         let was_stopped = self.stopped && !is_done;
-        let totals = self.folder.finish(!was_stopped)?;
+        let time = self.control.stopwatch;
+        let totals = time.during(Stage::Write, || self.folder.finish(!was_stopped))?;
         let (skipped, skipped_before) = (self.skipped, self.from.skipped);
         Ok(Report { totals, skipped, skipped_before, was_stopped })
     }

@@ -14,7 +14,7 @@ use arrow::{
 use systems::rows::{PLANES, RowBatch, RowFormat, flag};
 
 /// Rows of a segment: enough that what a column costs per segment does not count.
-pub(crate) const SEGMENT_ROWS: usize = 256;
+pub(crate) const SEGMENT_ROWS: usize = 1_024;
 
 /// Consecutive rows of one agent's episode, in the form of a dataset: each row has the action that
 /// was taken on its observation, and what came of it.

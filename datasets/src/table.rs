@@ -19,6 +19,11 @@ use crate::{
 /// Bytes of moves and start positions that a row group of games holds at most, by estimate.
 const GAMES_GROUP_BYTES: u64 = 4 << 20;
 
+/// Bytes of the wide columns of games that are expanded side by side, unless a single game is more:
+/// few enough that rows are still in the cache when they are encoded. Fetching them back from memory
+/// costs about as much as compressing them.
+const EXPANDED_BYTES: usize = 8 << 20;
+
 /// What a dataset is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -181,22 +186,43 @@ impl Table {
         };
         let mut rows = self.row_groups.begin()?;
         let mut episodes = Vec::new();
-        let records: Vec<&GameRecord> = group.games.iter().map(|game| &game.record).collect();
-        let batch = Batch { games: &records, seats: group.seats };
         let mut lap = time.start();
-        expander.expand(batch, |agent| {
-            lap.stop(Stage::Expand);
-            let first = rows.rows();
-            let result = write_agent(&mut rows, agent, format);
-            note_episode(&mut episodes, agent, records[agent.game], first);
-            lap.stop(Stage::Encode);
-            result
-        })?;
+        for games in self.cached(&group.games, format) {
+            let records: Vec<&GameRecord> = games.iter().map(|game| &game.record).collect();
+            let batch = Batch { games: &records, seats: group.seats };
+            expander.expand(batch, |agent| {
+                lap.stop(Stage::Expand);
+                let first = rows.rows();
+                let result = write_agent(&mut rows, agent, format);
+                note_episode(&mut episodes, agent, records[agent.game], first);
+                lap.stop(Stage::Encode);
+                result
+            })?;
+        }
+        lap.stop(Stage::Expand);
         let rows = rows.finish()?;
         lap.stop(Stage::Encode);
         self.expanders().push(expander);
         let games = if group.completes { group.games } else { Vec::new() };
         Ok(EncodedGroup { rows, episodes, games, end: group.end })
+    }
+
+    /// Games of a group in runs whose rows fit the cache together.
+    fn cached<'g>(
+        &self,
+        games: &'g [ArchivedGame],
+        format: RowFormat,
+    ) -> impl Iterator<Item = &'g [ArchivedGame]> {
+        let limit = (EXPANDED_BYTES / format.row_bytes()) as u64;
+        let mut rows = 0;
+        games.chunk_by(move |before, next| {
+            rows += self.weight(&before.record);
+            let fits = rows + self.weight(&next.record) <= limit;
+            if !fits {
+                rows = 0;
+            }
+            fits
+        })
     }
 
     fn expanders(&self) -> std::sync::MutexGuard<'_, Vec<Expander>> {

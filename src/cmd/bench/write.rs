@@ -16,7 +16,7 @@ use datasets::{
     pipeline::{self, Control, Plan},
     produce::{Produced, Producer, Simulation},
     seats::Seats,
-    stopwatch::Stopwatch,
+    stopwatch::{Stage, Stopwatch},
 };
 use serde::Serialize;
 use systems::{
@@ -43,29 +43,35 @@ pub(super) struct Written {
     pub(super) simulated: f64,
     /// Rows a second that the Parquet library writes of arrays that are there: the ceiling.
     pub(super) ceiling: f64,
-    /// Rows a second of recorded games written as a dataset.
+    /// Rows a second that the dataset writer encodes and writes, without playing the games again for
+    /// their rows: the time of these stages over the number of threads.
+    pub(super) encoded: f64,
+    /// Rows a second of recorded games played again and written as a dataset.
     pub(super) recorded: f64,
     /// Rows a second of `bivouac generate`: played and written.
     pub(super) generated: f64,
-    /// `recorded` over `ceiling`.
+    /// `encoded` over `ceiling`.
     pub(super) share_of_ceiling: f64,
-    /// `generated` over the slower of `simulated` and `ceiling`.
+    /// `recorded` over `ceiling`.
+    pub(super) recorded_share_of_ceiling: f64,
+    /// `generated` over the slower of `simulated` and `encoded`.
     pub(super) share_of_slower: f64,
 }
 
 impl Written {
     /// The heads of [`Written::line`].
-    pub(super) const HEADS: &str = "threads     simulate/s  raw Parquet/s   recorded/s   \
-                                    generate/s  recorded/raw  generate/slower";
+    pub(super) const HEADS: &str = "threads  simulate/s  raw Parquet/s  encode+write/s  expand+encode+write/s  \
+                                    generate/s  encode/raw  expand+encode/raw  generate/slower";
 
     /// One line of a table.
     pub(super) fn line(&self) -> String {
-        let rates = [self.simulated, self.ceiling, self.recorded, self.generated].map(count);
-        let [simulated, ceiling, recorded, generated] = rates;
-        let (of_ceiling, of_slower) = (100.0 * self.share_of_ceiling, 100.0 * self.share_of_slower);
+        let rates = [self.simulated, self.ceiling, self.encoded, self.recorded, self.generated];
+        let [simulated, ceiling, encoded, recorded, generated] = rates.map(count);
+        let shares = [self.share_of_ceiling, self.recorded_share_of_ceiling, self.share_of_slower];
+        let [of_ceiling, recorded_of_ceiling, of_slower] = shares.map(|share| 100.0 * share);
         format!(
-            "{:>7} {simulated:>14} {ceiling:>14} {recorded:>12} {generated:>12} \
-             {of_ceiling:>11.0} % {of_slower:>14.0} %",
+            "{:>7} {simulated:>11} {ceiling:>14} {encoded:>15} {recorded:>22} {generated:>11} \
+             {of_ceiling:>9.0} % {recorded_of_ceiling:>16.0} % {of_slower:>14.0} %",
             self.threads,
         )
     }
@@ -89,6 +95,15 @@ pub(super) struct Encoded {
     pub(super) bytes_per_row: f64,
     pub(super) written_per_second: f64,
     pub(super) read_per_second: f64,
+}
+
+/// What writing a dataset took.
+struct Wrote {
+    rows: u64,
+    /// From start to end.
+    seconds: f64,
+    /// Of encoding and writing, over all threads, divided by their number.
+    encoding: f64,
 }
 
 /// Games that were played before.
@@ -167,8 +182,8 @@ impl Case {
     pub(super) fn measure(&self, threads: usize) -> anyhow::Result<Written> {
         let (games, played) = self.play(threads)?;
         let recorded = Recorded(games);
-        let (rows, seconds) = self.write(&recorded, threads)?;
-        let (_, together) = self.write(&self.simulation, threads)?;
+        let Wrote { rows, seconds: recorded, encoding } = self.write(&recorded, threads)?;
+        let together = self.write(&self.simulation, threads)?.seconds;
         let raw = Rows::read(&self.scratch.0.join("dataset"))?;
         let mut least = f64::INFINITY;
         for _ in 0..TIMES {
@@ -176,15 +191,17 @@ impl Case {
             least = least.min(raw.write(&folder, &Encodings::default(), threads)?.seconds);
         }
         let rate = |seconds: f64| float(rows) / seconds;
-        let slower = rate(played.max(least));
+        let slower = rate(played.max(encoding));
         Ok(Written {
             threads,
             rows,
             simulated: rate(played),
             ceiling: rate(least),
-            recorded: rate(seconds),
+            encoded: rate(encoding),
+            recorded: rate(recorded),
             generated: rate(together),
-            share_of_ceiling: rate(seconds) / rate(least),
+            share_of_ceiling: rate(encoding) / rate(least),
+            recorded_share_of_ceiling: rate(recorded) / rate(least),
             share_of_slower: rate(together) / slower,
         })
     }
@@ -206,24 +223,27 @@ impl Case {
         Ok((games, least))
     }
 
-    /// Writes a dataset, and returns its rows and the seconds that took.
-    fn write<P: Producer>(&self, producer: &P, threads: usize) -> anyhow::Result<(u64, f64)> {
-        let (mut rows, mut least) = (0, f64::INFINITY);
+    /// Writes a dataset, and returns the least times that took.
+    fn write<P: Producer>(&self, producer: &P, threads: usize) -> anyhow::Result<Wrote> {
+        let mut least = Wrote { rows: 0, seconds: f64::INFINITY, encoding: f64::INFINITY };
         for _ in 0..TIMES {
             let folder = self.scratch.fresh("dataset")?;
             let options = FolderOptions::default();
             let plan = Plan { kind: self.kind, info: Info::default(), folder: options };
-            let since = Instant::now();
+            let (since, stopwatch) = (Instant::now(), Stopwatch::default());
             let control = Control {
                 threads,
                 stop: &AtomicBool::new(false),
                 progress: &mut |_| (),
-                stopwatch: &Stopwatch::default(),
+                stopwatch: &stopwatch,
             };
-            rows = pipeline::write(producer, plan, &folder, control)?.totals.rows;
-            least = least.min(since.elapsed().as_secs_f64());
+            least.rows = pipeline::write(producer, plan, &folder, control)?.totals.rows;
+            least.seconds = least.seconds.min(since.elapsed().as_secs_f64());
+            let encoding = [Stage::Encode, Stage::Write].map(|stage| stopwatch.seconds(stage));
+            least.encoding =
+                least.encoding.min(encoding.iter().sum::<f64>() / float(threads as u64));
         }
-        Ok((rows, least))
+        Ok(least)
     }
 
     /// Measures other encodings of the rows that [`Case::measure`] left, on one thread.

@@ -1,29 +1,15 @@
 //! `bivouac generate` and `bivouac import` as scripts use them: exit codes, output, what is left.
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
+use common::{bivouac, folder, text};
 use serde_json::Value;
-
-fn bivouac(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bivouac")).args(args).output().expect("bivouac runs")
-}
-
-/// A folder of this test in `target`, removed if an earlier run left it.
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
-    }
-    path
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("output in UTF-8")
-}
 
 fn replays() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/replays")

@@ -1,37 +1,13 @@
 //! `bivouac import` and `bivouac export gior` as scripts use them.
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
 };
 
-use serde_json::Value;
-
-fn bivouac(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bivouac")).args(args).output().expect("bivouac runs")
-}
-
-/// A folder of this test in `target`, removed if an earlier run left it.
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
-    }
-    path
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("output in UTF-8")
-}
-
-fn shown(path: &Path) -> &str {
-    path.to_str().expect("a path in Unicode")
-}
-
-fn json(run: &Output) -> Value {
-    serde_json::from_slice(&run.stdout).expect("one JSON value")
-}
+use common::{bivouac, folder, json, shown, text};
 
 fn replays() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/replays")

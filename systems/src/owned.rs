@@ -4,33 +4,24 @@
 //! costs every game; here the caller brings the [`Log`].
 
 use crate::{
-    components::{
-        Armies, Game, Ledger, NO_TILE, Order, Orders, Setup, Standing, State, Terrain, Territory,
-        Vision,
-    },
+    bundle::{Bundle, blank, borrow, setup},
+    components::{Game, Order, Standing, State},
     reset,
     rules::{
         digest,
-        plane::Plane,
         ruleset::{Rules, Ruleset},
         shape::Shape,
         tick::{Given, Log, Queue, tick},
     },
     start::{Start, StartError},
+    world::GameSpec,
 };
 
 /// A game of the class that holds any game, owned component by component.
 pub struct OwnedGame {
     shape: Shape<16>,
     rules: Rules,
-    setup: Setup<16>,
-    standing: Standing<16>,
-    ledger: Ledger<16>,
-    terrain: Terrain<16>,
-    territory: Territory<16, 16>,
-    armies: Armies<16, i32>,
-    vision: Vision<16, 16>,
-    orders: Orders<16>,
+    game: Bundle<16, 16, i32>,
 }
 
 impl OwnedGame {
@@ -44,27 +35,7 @@ impl OwnedGame {
         let mut game = Self {
             shape: Shape::new(start.width, start.height),
             rules: Rules::from(ruleset),
-            setup: setup(start),
-            standing: Standing {
-                turn: 0,
-                idle: 0,
-                neutral: 0,
-                alive: 0,
-                active: 0,
-                state: State::Running,
-                departing: false,
-                fallen: 0,
-                is_first: true,
-                generals: [NO_TILE; 16],
-                land: [0; 16],
-                army: [0; 16],
-            },
-            ledger: Ledger::BLANK,
-            terrain: Terrain::default(),
-            territory: Territory([Plane::EMPTY; 16]),
-            armies: Armies::default(),
-            vision: Vision([Plane::EMPTY; 16]),
-            orders: Orders([Order::PASS; 16]),
+            game: blank(setup(&GameSpec::new(start, 0), 0)),
         };
         let (mut borrowed, shape, _) = game.borrow();
         reset::lay_out(&mut borrowed, shape, start);
@@ -83,23 +54,23 @@ impl OwnedGame {
         for (slot, &order) in all.iter_mut().zip(orders) {
             *slot = order;
         }
-        self.orders.0 = all;
+        self.borrow().0.orders.0 = all;
         self.tick(&mut Given::new(), log);
     }
 
     /// Ticks completed.
     pub fn turn(&self) -> u32 {
-        self.standing.turn
+        self.standing().turn
     }
 
     /// How the game goes on.
     pub fn state(&self) -> State {
-        self.standing.state
+        self.standing().state
     }
 
     /// Whether a seat lives.
     pub fn is_alive(&self, seat: usize) -> bool {
-        self.standing.is_alive(seat)
+        self.standing().is_alive(seat)
     }
 
     /// Fingerprint of the position, that of [`Position::digest`](crate::world::Position::digest).
@@ -108,38 +79,11 @@ impl OwnedGame {
         digest::position(&game, shape)
     }
 
-    fn borrow(&mut self) -> (Game<'_, 16, 16, i32>, &Shape<16>, &Rules) {
-        let game = Game {
-            setup: &mut self.setup,
-            standing: &mut self.standing,
-            ledger: &mut self.ledger,
-            terrain: &mut self.terrain,
-            territory: &mut self.territory,
-            armies: &mut self.armies,
-            vision: &mut self.vision,
-            orders: &mut self.orders,
-        };
-        (game, &self.shape, &self.rules)
+    fn standing(&self) -> &Standing<16> {
+        &self.game.1
     }
-}
 
-fn setup(start: &Start) -> Setup<16> {
-    let teams = &start.teams;
-    let are_allies =
-        |a: usize, b: usize| a == b || teams.get(a).is_some_and(|team| teams.get(b) == Some(team));
-    let allies = |seat| (0..16).filter(|&o| are_allies(seat, o)).fold(0, |set, o| set | 1 << o);
-    Setup {
-        id: 0,
-        key: 0,
-        game: 0,
-        episode: 0,
-        max_ticks: u32::MAX,
-        shape: 0,
-        rules: 0,
-        players: u8::try_from(start.players()).expect("a checked start has at most 16 players"),
-        has_teams: start.has_teams(),
-        has_fog: true,
-        policies: [0; 16],
-        allies: std::array::from_fn(allies),
+    fn borrow(&mut self) -> (Game<'_, 16, 16, i32>, &Shape<16>, &Rules) {
+        (borrow(&mut self.game), &self.shape, &self.rules)
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     error::{self, DataError},
     folder::{self, FolderOptions, INFO, name_of},
     info::{Info, Told},
+    parquet_input::{self, guarded},
     resume,
     schema::{self, column, episode},
     seats::Seats,
@@ -193,13 +194,15 @@ fn batches(path: &Path, column: Option<&str>) -> Result<Vec<RecordBatch>, DataEr
         let mask = ProjectionMask::columns(reader.parquet_schema(), [column]);
         reader = reader.with_projection(mask);
     }
-    let batches = reader.build().map_err(error::parquet(path))?;
-    Ok(batches.collect::<Result<_, _>>()?)
+    guarded(path, || {
+        let batches = reader.build().map_err(error::parquet(path))?;
+        Ok(batches.collect::<Result<_, _>>()?)
+    })
 }
 
 fn reader(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
     let file = File::open(path).map_err(error::file(path, "open"))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(error::parquet(path))
+    parquet_input::open_with_schema(path, file)
 }
 
 fn column_error(path: &Path, column: &str) -> DataError {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{folder, tree};
+use common::{folder, shown, tree};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
@@ -57,10 +57,6 @@ fn rows(root: &Path) -> Vec<String> {
 fn info(root: &Path) -> Value {
     let text = fs::read(root.join("meta/info.json")).expect("meta/info.json");
     serde_json::from_slice(&text).expect("JSON")
-}
-
-fn shown(path: &Path) -> &str {
-    path.to_str().expect("a path in Unicode")
 }
 
 /// The three shards of a run of this kind.

@@ -5,6 +5,7 @@ mod dataset_run;
 pub(crate) mod expand;
 pub(crate) mod export;
 mod export_minari;
+mod game_options;
 pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod inspect;

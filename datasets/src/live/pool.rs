@@ -36,6 +36,24 @@ pub(super) struct Wide {
     capacity: usize,
 }
 
+/// Lent columns that are looked at for each batch: those that someone holds on to for long must
+/// not hide the free ones behind them, and looking at all would cost more than it saves.
+const LOOKED_AT: usize = 4;
+
+impl Pool {
+    /// Wide columns that no array shows any more.
+    fn free(&mut self) -> Option<Wide> {
+        for _ in 0..LOOKED_AT {
+            let oldest = self.lent.pop_front()?;
+            if oldest.is_free() {
+                return Some(oldest);
+            }
+            self.lent.push_back(oldest);
+        }
+        None
+    }
+}
+
 impl RowPool {
     fn lock(&self) -> MutexGuard<'_, Pool> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,10 +93,7 @@ impl RowPool {
 impl RowSink for RowPool {
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
         let mut pool = self.lock();
-        let oldest = pool.lent.front().is_some_and(Wide::is_free);
-        let (Some(mut batch), Some(wide)) =
-            (pool.husks.pop(), oldest.then(|| pool.lent.pop_front()).flatten())
-        else {
+        let (Some(mut batch), Some(wide)) = (pool.husks.pop(), pool.free()) else {
             return RowBatch::new(format, rows);
         };
         drop(pool);

@@ -12,5 +12,6 @@ pub(crate) mod inspect;
 pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;
+pub(crate) mod serve;
 mod summary;
 pub(crate) mod verify;

@@ -61,7 +61,8 @@ pub(super) struct Encoder {
     preamble: Vec<FlightData>,
     options: IpcWriteOptions,
     tracker: DictionaryTracker,
-    schema: SchemaRef,
+    /// A batch without rows, with the dictionary of all others.
+    empty: RecordBatch,
 }
 
 impl Encoder {
@@ -85,7 +86,7 @@ impl Encoder {
         let (dictionaries, _) = generator.encode(&empty, &mut tracker, &options, &mut context)?;
         let mut preamble = vec![FlightData::from(header)];
         preamble.extend(dictionaries.into_iter().map(FlightData::from));
-        Ok(Self { preamble, options, tracker, schema: schema.clone() })
+        Ok(Self { preamble, options, tracker, empty })
     }
 
     /// What a stream sends before its first batch.
@@ -93,9 +94,9 @@ impl Encoder {
         &self.preamble
     }
 
-    /// The columns of the batches.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// A batch without rows.
+    pub(super) fn empty(&self) -> &RecordBatch {
+        &self.empty
     }
 
     /// A batch as a message. Its rows came of those that the world numbered `start` to `end`.

@@ -167,9 +167,13 @@ impl Share {
             return Ok(message.clone());
         }
         let message = match rows {
+            [] => {
+                let none = made.encoder.empty().clone();
+                made.encoder.encode(&none, start, end)?
+            }
             [rows] => made.encoder.encode(rows, start, end)?,
             _ => {
-                let rows = concat_batches(made.encoder.schema(), rows)?;
+                let rows = concat_batches(self.filter.schema(), rows)?;
                 made.encoder.encode(&rows, start, end)?
             }
         };
@@ -182,4 +186,42 @@ impl Share {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::StringArray;
+    use datasets::schema;
+    use systems::rows::RowFormat;
+
+    use super::{Form, Sent, Shares};
+
+    fn shares() -> Shares {
+        let format = RowFormat { height: 8, width: 8, has_builds: false, has_owners: false };
+        let policies = Arc::new(StringArray::from(vec!["hunter"]));
+        Shares::new(schema::experiences(&format), policies, format)
+    }
+
+    #[test]
+    fn streams_of_one_form_share_their_messages() {
+        let (shares, sent) = (shares(), Sent::default());
+        let one = shares.get(&Form::default()).unwrap();
+        let two = shares.get(&Form::default()).unwrap();
+        assert!(Arc::ptr_eq(&one, &two));
+        let made = one.message(&[], 3, 7, &sent).unwrap();
+        assert!(Arc::ptr_eq(&made, &two.recent(3).unwrap()));
+        assert!(Arc::ptr_eq(&made, &two.message(&[], 3, 7, &sent).unwrap()));
+        assert!(two.recent(4).is_none());
+    }
+
+    #[test]
+    fn forms_that_nobody_uses_are_forgotten() {
+        let shares = shares();
+        drop(shares.get(&Form::default()).unwrap());
+        let other = Form { min_step: 1, ..Form::default() };
+        let _other = shares.get(&other).unwrap();
+        assert_eq!(super::lock(&shares.open).len(), 1);
+    }
 }

@@ -138,7 +138,10 @@ pub(crate) async fn read(uri: &str, ticket: &str) -> Vec<Batch> {
 
 /// What the action `stats` tells.
 pub(crate) async fn stats(uri: &str) -> Value {
-    let mut client = connect(uri).await;
+    stats_of(&mut connect(uri).await).await
+}
+
+async fn stats_of(client: &mut FlightServiceClient<Channel>) -> Value {
     let answer = client.do_action(Action::new("stats", "")).await.unwrap();
     let body = answer.into_inner().message().await.unwrap().unwrap().body;
     serde_json::from_slice(&body).unwrap()
@@ -146,12 +149,12 @@ pub(crate) async fn stats(uri: &str) -> Value {
 
 /// Waits until the server's numbers are as wanted.
 pub(crate) async fn stats_until(uri: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut client = connect(uri).await;
     loop {
-        let stats = stats(uri).await;
+        let stats = stats_of(&mut client).await;
         if wanted(&stats) {
             return stats;
         }
-        tokio::task::yield_now().await;
     }
 }
 

@@ -36,7 +36,8 @@ fn a_stream_that_follows_gets_every_row_of_every_game_and_ends() {
 
 #[test]
 fn two_streams_each_get_every_row() {
-    with_server(&tight(), games(40), async |uri| {
+    // The second is opened a little later, and begins with the oldest row that is kept.
+    with_server(&roomy(), games(40), async |uri| {
         let (mut one, mut two) =
             (Rows::open(&uri, FOLLOW).await.unwrap(), Rows::open(&uri, FOLLOW).await.unwrap());
         let (one, two) = tokio::join!(one.rest(), two.rest());
@@ -45,30 +46,6 @@ fn two_streams_each_get_every_row() {
         let stats = stats(&uri).await;
         let sent = stats["rows_sent"].as_u64().unwrap();
         assert_eq!(Some(sent), stats["experiences"]["rows"].as_u64().map(|rows| 2 * rows));
-    });
-}
-
-#[test]
-fn streams_of_one_form_share_their_messages() {
-    with_server(&roomy(), games(40), async |uri| {
-        stats_until(&uri, |stats| stats["experiences"]["is_finished"] == true).await;
-        let mut streams = Vec::new();
-        for _ in 0..8 {
-            streams.push(Rows::open(&uri, r#"{"batch_rows": 100}"#).await.unwrap());
-        }
-        let mut batches = 0;
-        loop {
-            let mut open = 0;
-            for stream in &mut streams {
-                open += usize::from(stream.next().await.unwrap().is_some());
-            }
-            if open == 0 {
-                break;
-            }
-            batches += 1;
-        }
-        assert!(batches > 10);
-        assert_eq!(stats(&uri).await["messages_encoded"], batches);
     });
 }
 

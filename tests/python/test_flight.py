@@ -93,8 +93,9 @@ def test_a_batch_says_how_to_resume_after_it(serve):
     names = {"seq", "dropped", "policy_version_min", "policy_version_max"}
     assert all(set(of) == names and of["dropped"] == 0 for of in metadata)
     rest = client.do_get(ticket(after=metadata[1]["seq"], batch_rows=100)).read_all()
-    wanted = [batch.data for batch in batches[2:]]
-    assert rest.to_batches() == wanted
+    # How rows are cut into batches also depends on when they came.
+    wanted = pa.Table.from_batches([batch.data for batch in batches[2:]])
+    assert rest.combine_chunks() == wanted.combine_chunks()
 
 
 def test_wide_columns_are_arrays_without_a_copy(serve):

@@ -39,6 +39,7 @@ fn datasets_open_in_the_libraries_that_people_use() {
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
         .arg(root.join("tests/python"))
         .env("BIVOUAC_DATASETS", &out)
+        .env("BIVOUAC_BINARY", env!("CARGO_BIN_EXE_bivouac"))
         .env("BIVOUAC_TEST_REPLAYS", replays)
         .env("PYTHONPATH", root.join("python"))
         // Hubs are not asked for a folder that lies here.

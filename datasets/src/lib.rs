@@ -22,6 +22,7 @@ pub mod gior;
 pub mod import;
 pub mod info;
 pub mod inspect;
+pub mod live;
 pub mod merge;
 pub mod minari;
 pub mod moves;

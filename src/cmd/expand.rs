@@ -18,7 +18,7 @@ use systems::rows::RowFormat;
 
 use super::{
     dataset_run::{self, Canvas, Output},
-    generate,
+    game_options,
 };
 
 /// Arguments of `bivouac expand`.
@@ -56,7 +56,7 @@ written is complete).";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let reward = generate::reward(&args.reward)?;
+    let reward = game_options::reward(&args.reward)?;
     let seats = args.players.unwrap_or(Seats::ALL);
     let archive = Archive::open_all(args.paths.iter().map(PathBuf::as_path))?;
     ensure!(archive.games() > 0, "there is no game in {}", dataset_run::shown(&args.paths));

@@ -20,7 +20,7 @@ use systems::rows::RowFormat;
 
 use super::{
     dataset_run::{self, Canvas, KindName, Output, shown},
-    generate,
+    game_options,
 };
 
 /// Arguments of `bivouac import`.
@@ -75,7 +75,7 @@ are kept; names of players and chat are not, unless --keep-names asks for the na
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let reward = generate::reward(&args.reward)?;
+    let reward = game_options::reward(&args.reward)?;
     let files = files(&args.paths)?;
     ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
     let filter = Filter {

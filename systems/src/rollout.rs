@@ -53,12 +53,17 @@ impl RolloutSpec {
         }
     }
 
+    /// Which of [`RolloutSpec::policies`] plays a seat of a game.
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of a short list's length")]
+    pub fn policy_number(&self, game: u64, seat: usize) -> usize {
+        let n = self.policies.len().max(1) as u64;
+        ((game % n + seat as u64) % n) as usize
+    }
+
     /// The policies of a game's seats.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder of a short list's length")]
     pub fn policies_of(&self, game: u64, players: usize) -> Vec<Policy> {
-        let n = self.policies.len() as u64;
-        (0..players as u64).map(|seat| self.policies[((seat + game) % n) as usize]).collect()
+        (0..players).map(|seat| self.policies[self.policy_number(game, seat)]).collect()
     }
 }
 
@@ -79,7 +84,19 @@ impl Rollout {
     ///
     /// Starts that the ruleset cannot be played on; see [`World::create`].
     pub fn new(spec: RolloutSpec, at_once: usize, config: WorldConfig) -> Result<Self, WorldError> {
-        let mut world = World::new(config)?;
+        Self::in_world(spec, at_once, World::new(config)?)
+    }
+
+    /// Fills a world of the caller's making, which may collect rows.
+    ///
+    /// # Errors
+    ///
+    /// Starts that the ruleset or the form of the rows does not allow; see [`World::create`].
+    pub fn in_world(
+        spec: RolloutSpec,
+        at_once: usize,
+        mut world: World,
+    ) -> Result<Self, WorldError> {
         let rules = world.add_ruleset(&spec.ruleset)?;
         let mut rollout =
             Self { next: spec.first_game, spec, world, rules, playing: BTreeMap::new(), ticks: 0 };

@@ -84,10 +84,15 @@ impl<T: Copy + Default> Aligned<T> {
     /// `len` zeros.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        let buffer = vec![T::default(); len + 64 / size_of::<T>()];
+        Self::from_buffer(vec![T::default(); len + 64 / size_of::<T>()])
+    }
+
+    /// The elements of a buffer that was taken apart with [`Aligned::into_parts`].
+    #[must_use]
+    pub fn from_buffer(buffer: Vec<T>) -> Self {
         // `align_offset` may decline, which would only cost speed.
         let start = buffer.as_ptr().align_offset(64);
-        Self { start: if start < 64 { start } else { 0 }, buffer }
+        Self { start: if start < buffer.len().min(64) { start } else { 0 }, buffer }
     }
 
     /// The allocation and the place in it where the elements begin.

@@ -1,0 +1,206 @@
+//! Rows of games that are still being played, as record batches with the columns of a dataset.
+//!
+//! ```text
+//! step t     ──▶ RowBatch: what each seat saw ──────┐
+//! step t + 1 ──▶ RowBatch: what it had done then ───┴──▶ LiveBatch: a dataset's rows of step t
+//! ```
+//!
+//! A dataset's row has the action that was taken on its observation, which the engine tells one
+//! step later. So the batches of a step wait here for those of the next one. Their wide columns
+//! become Arrow arrays without a copy; [`pool`] gets the memory back when no array shows it.
+
+mod arrays;
+pub mod pool;
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array},
+    compute::{filter, filter_record_batch},
+    datatypes::SchemaRef,
+    error::ArrowError,
+};
+use systems::rows::{RowBatch, RowFormat, flag};
+
+use self::pool::RowPool;
+use crate::schema;
+
+/// Rows of one step of a run of games.
+#[derive(Clone, Debug)]
+pub struct LiveBatch {
+    /// The rows, with the columns of [`schema::experiences`].
+    pub rows: RecordBatch,
+    /// The game of each row: its index among those of its seed.
+    pub games: UInt64Array,
+}
+
+/// Which of a list of policies plays a seat of a game.
+pub type PolicyNumber = Box<dyn Fn(u64, usize) -> usize + Send>;
+
+/// Turns the batches of one step after the other into rows of a dataset.
+pub struct LiveRows {
+    schema: SchemaRef,
+    policies: ArrayRef,
+    policy_number: PolicyNumber,
+    pool: Arc<RowPool>,
+    waiting: Vec<RowBatch>,
+}
+
+/// What came of a row: where the next row of its agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The row is the last of its episode: no action was taken on it.
+    Last,
+    /// The batch and the row in it that tell the action and what it led to.
+    Told(usize, usize),
+    /// Nobody will ever tell: the game was taken away.
+    Unknown,
+}
+
+impl LiveRows {
+    /// Rows of this form. `policies` are the names that `policy_number` chooses from.
+    #[must_use]
+    pub fn new(
+        format: RowFormat,
+        policies: &[&str],
+        policy_number: PolicyNumber,
+        pool: Arc<RowPool>,
+    ) -> Self {
+        Self {
+            schema: schema::experiences(&format),
+            policies: Arc::new(StringArray::from(policies.to_vec())),
+            policy_number,
+            pool,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The columns of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The names of the policies, as the values of the dictionary of every batch.
+    pub fn policies(&self) -> &ArrayRef {
+        &self.policies
+    }
+
+    /// Takes the batches of a step, in the order of their places, and returns the rows of the step
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// Arrays that do not fit the columns, which would be an error of this module.
+    pub fn step(&mut self, next: Vec<RowBatch>) -> Result<Vec<LiveBatch>, ArrowError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut search = Search::new(&next);
+        let mut done = Vec::with_capacity(waiting.len());
+        for batch in waiting {
+            let outcomes: Vec<_> = (0..batch.len).map(|row| search.outcome(&batch, row)).collect();
+            done.extend(self.complete(batch, &outcomes, &next)?);
+        }
+        self.waiting = next;
+        Ok(done)
+    }
+
+    /// The rows of the last step, of those episodes that ended with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`LiveRows::step`].
+    pub fn finish(&mut self) -> Result<Vec<LiveBatch>, ArrowError> {
+        self.step(Vec::new())
+    }
+
+    /// The rows of a batch whose outcomes are known; none if there are none.
+    fn complete(
+        &self,
+        batch: RowBatch,
+        outcomes: &[Outcome],
+        next: &[RowBatch],
+    ) -> Result<Option<LiveBatch>, ArrowError> {
+        let games = UInt64Array::from(batch.game[..batch.len].to_vec());
+        let keys: Vec<i32> = (0..batch.len).map(|row| self.policy_key(&batch, row)).collect();
+        let columns = arrays::columns(batch, outcomes, next, (keys, &self.policies), &self.pool);
+        let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
+        let unknown = outcomes.iter().filter(|&&outcome| outcome == Outcome::Unknown).count();
+        if unknown == 0 {
+            return Ok((rows.num_rows() > 0).then_some(LiveBatch { rows, games }));
+        }
+        let known: BooleanArray =
+            outcomes.iter().map(|&outcome| Some(outcome != Outcome::Unknown)).collect();
+        let rows = filter_record_batch(&rows, &known)?;
+        let games = filter(&games, &known)?;
+        let games = arrow::array::AsArray::as_primitive(&games).clone();
+        Ok((rows.num_rows() > 0).then_some(LiveBatch { rows, games }))
+    }
+
+    fn policy_key(&self, batch: &RowBatch, row: usize) -> i32 {
+        let number = (self.policy_number)(batch.game[row], usize::from(batch.agent[row]));
+        i32::try_from(number).unwrap_or(0)
+    }
+}
+
+/// Finds the next row of each agent.
+///
+/// Games keep their order from step to step, but for those that end or move to another table, so
+/// the next row is nearly always the one after the last that was found.
+struct Search<'a> {
+    next: &'a [RowBatch],
+    batch: usize,
+    row: usize,
+    index: Option<HashMap<(u64, u8), (usize, usize)>>,
+}
+
+impl<'a> Search<'a> {
+    fn new(next: &'a [RowBatch]) -> Self {
+        Self { next, batch: 0, row: 0, index: None }
+    }
+
+    fn outcome(&mut self, batch: &RowBatch, row: usize) -> Outcome {
+        if batch.flags[row] & (flag::TERMINATED | flag::TRUNCATED) != 0 {
+            return Outcome::Last;
+        }
+        let agent = (batch.episode[row], batch.agent[row]);
+        let found = match self.at_hand() {
+            Some((b, r)) if (self.next[b].episode[r], self.next[b].agent[r]) == agent => {
+                Some((b, r))
+            }
+            _ => self.index().get(&agent).copied(),
+        };
+        found.map_or(Outcome::Unknown, |(b, r)| {
+            (self.batch, self.row) = (b, r + 1);
+            Outcome::Told(b, r)
+        })
+    }
+
+    /// The row after the last that was found. First rows of new episodes continue nothing.
+    fn at_hand(&mut self) -> Option<(usize, usize)> {
+        while let Some(batch) = self.next.get(self.batch) {
+            if self.row >= batch.len {
+                (self.batch, self.row) = (self.batch + 1, 0);
+            } else if batch.flags[self.row] & flag::FIRST != 0 {
+                self.row += 1;
+            } else {
+                return Some((self.batch, self.row));
+            }
+        }
+        None
+    }
+
+    fn index(&mut self) -> &HashMap<(u64, u8), (usize, usize)> {
+        let next = self.next;
+        self.index.get_or_insert_with(|| {
+            let rows = |(b, batch): (usize, &'a RowBatch)| (0..batch.len).map(move |r| (b, r));
+            next.iter()
+                .enumerate()
+                .flat_map(rows)
+                .filter(|&(b, r)| next[b].flags[r] & flag::FIRST == 0)
+                .map(|(b, r)| ((next[b].episode[r], next[b].agent[r]), (b, r)))
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What the binary `bivouac` is made of beside its command line: the server.
+
+pub mod serve;

@@ -1,0 +1,78 @@
+//! What can go wrong with the server and with what it is asked.
+
+use std::net::SocketAddr;
+
+use arrow::error::ArrowError;
+use systems::world::WorldError;
+use thiserror::Error;
+
+/// Why the server could not start, or what is wrong with a request.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}: name another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread or its runtime could not be started.
+    #[error("cannot start the {name} thread: {source}")]
+    Thread {
+        /// Which thread.
+        name: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The network failed as a whole.
+    #[error("the server stopped: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Games that cannot be played.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// Rows that do not become messages.
+    #[error("rows could not be encoded: {0}")]
+    Arrow(#[from] ArrowError),
+    /// A thread panicked.
+    #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
+    Panicked(&'static str),
+    /// A ticket or descriptor is no JSON, or a field of it has the wrong type.
+    #[error("{what}: {reason}")]
+    Malformed {
+        /// What was read: the ticket, or a field of it.
+        what: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Nothing has this descriptor or name.
+    #[error("{what} {name:?} does not exist: there is {known}")]
+    Unknown {
+        /// What was asked for: a flight, an action.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// A method of Flight that this server does not have.
+    #[error("{0} is not offered by this server")]
+    NotOffered(&'static str),
+    /// As many streams are open as the server allows.
+    #[error("{open} streams are open, the most that --max-streams allows: close one first")]
+    TooManyStreams {
+        /// Streams that are open.
+        open: usize,
+    },
+    /// A blocking stream took nothing for so long that the world would stand still for it.
+    #[error(
+        "this stream took no rows for {seconds} s while the world waited for it: \
+         open it again with \"after\": {seq}, or with \"slow\": \"drop_oldest\""
+    )]
+    Stuck {
+        /// Seconds it took nothing.
+        seconds: u64,
+        /// The rows it was sent.
+        seq: u64,
+    },
+}

@@ -1,0 +1,314 @@
+//! The newest rows of the world, kept for those who read them: a ring of batches.
+//!
+//! Rows are numbered from 0 in the order in which they left the world, over the server's life. The
+//! ring is bounded in bytes. What happens when it is full is up to its readers: the world waits for
+//! those that block, and gives up the oldest rows otherwise. While nobody reads, the world fills
+//! the ring and waits, so that no row is lost before somebody could have asked for it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use datasets::live::LiveBatch;
+use tokio::sync::watch;
+
+use super::{ServeError, stats::LogStats, ticket::Slow};
+
+/// A batch and its place in the order of all rows.
+#[derive(Debug)]
+pub struct Entry {
+    /// The number of its first row.
+    pub first: u64,
+    /// The rows.
+    pub batch: LiveBatch,
+    /// Bytes of the memory behind its arrays.
+    pub bytes: usize,
+}
+
+impl Entry {
+    /// The number after that of its last row.
+    fn end(&self) -> u64 {
+        self.first + self.batch.rows.num_rows() as u64
+    }
+}
+
+/// The ring.
+#[derive(Debug)]
+pub struct Log {
+    state: Mutex<State>,
+    /// Told when a reader moved or left.
+    moved: Condvar,
+    /// Told when rows came, or no more will.
+    grown: watch::Sender<()>,
+    capacity: usize,
+    readers_at_most: usize,
+    /// How long the world waits for a reader that does not move.
+    patience: Duration,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+    end: u64,
+    readers: BTreeMap<u64, Place>,
+    next_reader: u64,
+    is_closed: bool,
+    is_stopping: bool,
+    stats: LogStats,
+}
+
+/// Where a reader is.
+#[derive(Debug)]
+struct Place {
+    next: u64,
+    slow: Slow,
+    /// Whether the world lost patience with it.
+    is_stuck: bool,
+}
+
+impl State {
+    fn oldest(&self) -> u64 {
+        self.entries.front().map_or(self.end, |entry| entry.first)
+    }
+
+    /// Whether the oldest entry may go.
+    fn may_drop_oldest(&self) -> bool {
+        let Some(oldest) = self.entries.front() else { return false };
+        let holds = |place: &Place| {
+            place.slow == Slow::Block && !place.is_stuck && place.next < oldest.end()
+        };
+        !self.readers.is_empty() && !self.readers.values().any(holds)
+    }
+
+    /// Gives up on the blocking readers that the oldest entry is kept for.
+    fn lose_patience(&mut self) {
+        let Some(end) = self.entries.front().map(|entry| entry.end()) else { return };
+        let held = |place: &&mut Place| place.slow == Slow::Block && place.next < end;
+        for place in self.readers.values_mut().filter(held) {
+            place.is_stuck = true;
+        }
+    }
+
+    /// How far the blocking readers of the oldest entry are.
+    fn held_at(&self) -> Vec<(u64, u64)> {
+        let Some(end) = self.entries.front().map(|entry| entry.end()) else { return Vec::new() };
+        let held = |(_, place): &(&u64, &Place)| place.slow == Slow::Block && place.next < end;
+        self.readers.iter().filter(held).map(|(&id, place)| (id, place.next)).collect()
+    }
+}
+
+/// What a reader finds.
+#[derive(Debug)]
+pub enum Found {
+    /// Rows of an entry, and how many rows before them were given up unread.
+    Rows(Arc<Entry>, Range<usize>, u64),
+    /// No rows yet.
+    Nothing,
+    /// No more rows, ever.
+    End,
+}
+
+impl Log {
+    /// A ring of so many bytes at most, or of one batch if that is more.
+    #[must_use]
+    pub fn new(capacity: usize, readers_at_most: usize, patience: Duration) -> Arc<Self> {
+        let (state, moved, grown) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
+        Arc::new(Self { state, moved, grown, capacity, readers_at_most, patience })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a batch, when there is room for it. Called by the simulation alone.
+    pub fn publish(&self, batch: LiveBatch) {
+        let bytes = batch.rows.get_array_memory_size();
+        let mut state = self.lock();
+        let mut waited = false;
+        while !state.is_stopping && !state.entries.is_empty() && state.bytes + bytes > self.capacity
+        {
+            if state.may_drop_oldest() {
+                drop_oldest(&mut state);
+                continue;
+            }
+            if !waited {
+                state.stats.waits += 1;
+            }
+            waited = true;
+            state = self.wait_for_readers(state);
+        }
+        let first = state.end;
+        let entry = Entry { first, batch, bytes };
+        state.end = entry.end();
+        state.bytes += bytes;
+        state.stats.batches += 1;
+        state.entries.push_back(Arc::new(entry));
+        drop(state);
+        self.grown.send_replace(());
+    }
+
+    /// Waits until a reader moves, comes or leaves.
+    fn wait_for_readers<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let held = state.held_at();
+        if held.is_empty() {
+            // Nobody reads: the world may stand still as long as it takes.
+            return self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (mut state, timeout) = self
+            .moved
+            .wait_timeout_while(state, self.patience, |state| {
+                !state.is_stopping && state.held_at() == held
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            state.lose_patience();
+            self.grown.send_replace(());
+        }
+        state
+    }
+
+    /// Says that no more rows will come. Readers end after the last row.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.grown.send_replace(());
+    }
+
+    /// Lets the world go on without waiting for anybody, and tells it to end.
+    pub fn stop(&self) {
+        self.lock().is_stopping = true;
+        self.moved.notify_all();
+    }
+
+    /// Whether the world is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
+    }
+
+    /// Begins to read, after so many rows, or with the oldest that is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::TooManyStreams`], and [`ServeError::Malformed`] where `after` is a number of
+    /// rows that this server has not reached.
+    pub fn open(self: &Arc<Self>, after: Option<u64>, slow: Slow) -> Result<Reader, ServeError> {
+        let mut state = self.lock();
+        let open = state.readers.len();
+        if open >= self.readers_at_most {
+            return Err(ServeError::TooManyStreams { open });
+        }
+        if let Some(after) = after.filter(|&after| after > state.end) {
+            let reason = format!(
+                "{after} rows have not been made yet, the world is at {}: \
+                 it may have begun anew; leave the field out to begin with what is kept",
+                state.end
+            );
+            return Err(super::ticket::malformed("after", reason));
+        }
+        let next = after.unwrap_or_else(|| state.oldest());
+        let id = state.next_reader;
+        state.next_reader += 1;
+        state.stats.streams_opened += 1;
+        state.readers.insert(id, Place { next, slow, is_stuck: false });
+        let end = state.end;
+        drop(state);
+        self.moved.notify_all();
+        Ok(Reader { log: self.clone(), id, opened_at: end, grown: self.grown.subscribe() })
+    }
+
+    /// How the ring stands.
+    pub fn stats(&self) -> LogStats {
+        let state = self.lock();
+        LogStats {
+            rows: state.end,
+            oldest: state.oldest(),
+            bytes: state.bytes as u64,
+            capacity_bytes: self.capacity as u64,
+            streams: state.readers.len() as u64,
+            is_finished: state.is_closed,
+            ..state.stats.clone()
+        }
+    }
+}
+
+fn drop_oldest(state: &mut State) {
+    if let Some(entry) = state.entries.pop_front() {
+        state.bytes -= entry.bytes;
+    }
+}
+
+/// One reader's place in the ring, which it leaves when dropped.
+#[derive(Debug)]
+pub struct Reader {
+    log: Arc<Log>,
+    id: u64,
+    opened_at: u64,
+    grown: watch::Receiver<()>,
+}
+
+impl Reader {
+    /// The number of rows when it was opened.
+    pub fn opened_at(&self) -> u64 {
+        self.opened_at
+    }
+
+    /// The number of the next row it reads.
+    pub fn place(&self) -> u64 {
+        self.log.lock().readers.get(&self.id).map_or(0, |place| place.next)
+    }
+
+    /// The next rows, `most` of them at most.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Stuck`] if the world lost patience with this reader.
+    pub fn read(&mut self, most: usize) -> Result<Found, ServeError> {
+        let state = &mut *self.log.lock();
+        let oldest = state.oldest();
+        let Some(place) = state.readers.get_mut(&self.id) else { return Ok(Found::End) };
+        if place.is_stuck {
+            return Err(ServeError::Stuck {
+                seconds: self.log.patience.as_secs(),
+                seq: place.next,
+            });
+        }
+        let missed = oldest.saturating_sub(place.next);
+        let from = place.next.max(oldest);
+        let index = state.entries.partition_point(|entry| entry.end() <= from);
+        let Some(entry) = state.entries.get(index) else {
+            return Ok(if state.is_closed { Found::End } else { Found::Nothing });
+        };
+        // Rows of one batch are far fewer than a usize can count.
+        let first = usize::try_from(from - entry.first).unwrap_or(usize::MAX);
+        let range = first..entry.batch.rows.num_rows().min(first.saturating_add(most));
+        place.next = from + range.len() as u64;
+        state.stats.dropped += missed;
+        let entry = entry.clone();
+        self.log.moved.notify_all();
+        Ok(Found::Rows(entry, range, missed))
+    }
+
+    /// Goes on after rows that it got in another way.
+    pub fn skip_to(&mut self, next: u64) {
+        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
+            place.next = place.next.max(next);
+        }
+        self.log.moved.notify_all();
+    }
+
+    /// Waits until there may be something new.
+    pub async fn grown(&mut self) {
+        // The sender lives in the log, which this reader holds.
+        let _is_alive = self.grown.changed().await;
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.log.lock().readers.remove(&self.id);
+        self.log.moved.notify_all();
+    }
+}

@@ -1,0 +1,122 @@
+//! Batches as messages of Flight, encoded once for all streams that carry them.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
+    datatypes::SchemaRef,
+    error::ArrowError,
+    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
+};
+use arrow_flight::FlightData;
+use datasets::schema::column;
+use serde::Serialize;
+
+/// What a batch says of itself, as JSON in `app_metadata`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Metadata {
+    /// The number of rows that the world had made with the last row of this batch.
+    seq: u64,
+    /// Rows that were given up before this batch, since the last batch of the stream.
+    dropped: u64,
+    /// The lowest version of a policy in the batch, where policies have versions.
+    policy_version_min: Option<u64>,
+    /// The highest.
+    policy_version_max: Option<u64>,
+}
+
+/// An encoded batch. Copies share its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    data: FlightData,
+    /// Rows in it.
+    pub(super) rows: u64,
+    /// The number of the first row that the world made for it, whether or not it passed.
+    pub(super) start: u64,
+    /// The number after the last.
+    pub(super) end: u64,
+}
+
+impl Message {
+    /// The message for one stream.
+    pub(super) fn for_stream(&self, dropped: u64) -> FlightData {
+        // The built-in policies have no versions; rows of learners will.
+        let (policy_version_min, policy_version_max) = (None, None);
+        let metadata = Metadata { seq: self.end, dropped, policy_version_min, policy_version_max };
+        // Four numbers always become JSON.
+        let json = serde_json::to_vec(&metadata).unwrap_or_default();
+        FlightData { app_metadata: json.into(), ..self.data.clone() }
+    }
+
+    /// Bytes of its header and body.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.data.data_header.len() + self.data.data_body.len()) as u64
+    }
+}
+
+/// Encodes batches of one schema.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    /// The schema, and the dictionary of policies if it is among the columns.
+    preamble: Vec<FlightData>,
+    options: IpcWriteOptions,
+    tracker: DictionaryTracker,
+    /// A batch without rows, with the dictionary of all others.
+    empty: RecordBatch,
+}
+
+impl Encoder {
+    /// `policies` are the values of the dictionary in all batches to come.
+    pub(super) fn new(schema: &SchemaRef, policies: &ArrayRef) -> Result<Self, ArrowError> {
+        let options = IpcWriteOptions::default();
+        let mut tracker = DictionaryTracker::new(false);
+        let generator = IpcDataGenerator::default();
+        let header =
+            generator.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
+        let columns = schema.fields().iter().map(|field| -> ArrayRef {
+            if field.name() == column::POLICY {
+                let keys = Int32Array::from(Vec::<i32>::new());
+                Arc::new(DictionaryArray::new(keys, policies.clone()))
+            } else {
+                new_empty_array(field.data_type())
+            }
+        });
+        let empty = RecordBatch::try_new(schema.clone(), columns.collect())?;
+        let mut context = IpcWriteContext::default();
+        let (dictionaries, _) = generator.encode(&empty, &mut tracker, &options, &mut context)?;
+        let mut preamble = vec![FlightData::from(header)];
+        preamble.extend(dictionaries.into_iter().map(FlightData::from));
+        Ok(Self { preamble, options, tracker, empty })
+    }
+
+    /// What a stream sends before its first batch.
+    pub(super) fn preamble(&self) -> &[FlightData] {
+        &self.preamble
+    }
+
+    /// A batch without rows.
+    pub(super) fn empty(&self) -> &RecordBatch {
+        &self.empty
+    }
+
+    /// A batch as a message. Its rows came of those that the world numbered `start` to `end`.
+    pub(super) fn encode(
+        &mut self,
+        batch: &RecordBatch,
+        start: u64,
+        end: u64,
+    ) -> Result<Message, ArrowError> {
+        let mut context = IpcWriteContext::default();
+        let (dictionaries, data) = IpcDataGenerator::default().encode(
+            batch,
+            &mut self.tracker,
+            &self.options,
+            &mut context,
+        )?;
+        if !dictionaries.is_empty() {
+            let reason = "the names of the policies changed while streams were open";
+            return Err(ArrowError::IpcError(reason.to_owned()));
+        }
+        Ok(Message { data: data.into(), rows: batch.num_rows() as u64, start, end })
+    }
+}

@@ -1,0 +1,31 @@
+//! The server: one world on a thread of its own, and its rows as streams of Arrow Flight.
+//!
+//! ```text
+//! simulation thread                                     network thread
+//! world ──▶ RowPool ──▶ LiveRows ──▶ Log ══════════▶ Reader ──▶ Share ──▶ DoGet stream
+//!                          │  a ring of batches,       │  filter,  │ one encoding
+//!                          │  bounded in bytes         │  slow     │ for all streams
+//!                          └──────◀ waits only for ◀───┘  policy   │ of one form
+//!                                   `block` streams
+//! ```
+//!
+//! The world publishes each batch once. Rows are numbered in the order in which they leave it; a
+//! stream is a place in that order, a [`ticket::Ticket`] and nothing that the simulation knows of.
+
+pub mod error;
+pub mod filter;
+mod flights;
+pub mod log;
+mod message;
+mod server;
+mod service;
+mod share;
+mod simulation;
+pub mod stats;
+mod status;
+mod stream;
+pub mod ticket;
+
+pub use error::ServeError;
+pub use server::{Server, ServerConfig};
+pub use simulation::Simulated;

@@ -1,0 +1,172 @@
+//! Starting and ending the server.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
+use tonic::transport::server::TcpIncoming;
+
+use super::{
+    ServeError,
+    log::Log,
+    service::Service,
+    share::Shares,
+    simulation::{Simulated, Simulation},
+};
+
+/// How often an idle connection is asked whether its client is alive, and how long that may take.
+/// A client whose machine is gone is found after both.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where it listens; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// Memory for the rows that are kept, in bytes.
+    pub retain_bytes: usize,
+    /// Streams that may be open at a time.
+    pub max_streams: usize,
+    /// How long the world waits for a blocking stream that takes nothing.
+    pub patience: Duration,
+    /// How long streams may take to end after [`Server::stop`].
+    pub grace: Duration,
+}
+
+impl ServerConfig {
+    /// The usual numbers, at an address.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            retain_bytes: 64 << 20,
+            max_streams: 1024,
+            patience: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A server at work. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    log: Arc<Log>,
+    stop: watch::Sender<bool>,
+    simulation: Option<JoinHandle<Result<(), ServeError>>>,
+    network: Option<JoinHandle<Result<(), ServeError>>>,
+}
+
+impl Server {
+    /// Listens, and starts the world.
+    ///
+    /// # Errors
+    ///
+    /// Addresses that cannot be listened on, games that cannot be played.
+    pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
+        let format = simulated.format;
+        let simulation = Simulation::new(simulated)?;
+        let (schema, policies) =
+            (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let shares = Arc::new(Shares::new(schema, policies, format));
+        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| ServeError::Thread { name: "network", source })?;
+        let listen = |source| ServeError::Listen { address: config.address, source };
+        let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (stop, stopped) = watch::channel(false);
+        let service = Service { log: log.clone(), shares };
+        let grace = config.grace;
+        let network =
+            spawn("network", move || network(&runtime, listener, service, stopped, grace))?;
+        let world_log = log.clone();
+        let simulation = spawn("simulation", move || simulation.run(&world_log))?;
+        Ok(Self { address, log, stop, simulation: Some(simulation), network: Some(network) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the world, lets streams end with their last batch, and closes the connections.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the world or in the network while they ran.
+    pub fn stop(mut self) -> Result<(), ServeError> {
+        self.log.stop();
+        let world = ended("simulation", self.simulation.take());
+        self.stop.send_replace(true);
+        let network = ended("network", self.network.take());
+        world.and(network)
+    }
+
+    /// Whether a thread has ended that only ends by itself if something is wrong.
+    pub fn has_failed(&self) -> bool {
+        self.network.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.log.stop();
+        self.stop.send_replace(true);
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, ServeError> {
+    let spawned = Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map_err(|source: io::Error| ServeError::Thread { name, source })
+}
+
+fn ended(
+    name: &'static str,
+    thread: Option<JoinHandle<Result<(), ServeError>>>,
+) -> Result<(), ServeError> {
+    let Some(thread) = thread else { return Ok(()) };
+    thread.join().unwrap_or(Err(ServeError::Panicked(name)))
+}
+
+fn network(
+    runtime: &Runtime,
+    listener: TcpListener,
+    service: Service,
+    stopped: watch::Receiver<bool>,
+    grace: Duration,
+) -> Result<(), ServeError> {
+    // Small messages are not held back to be sent together.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let stop = |mut stopped: watch::Receiver<bool>| async move {
+        // A server that was dropped is to stop as well.
+        let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
+    };
+    runtime.block_on(async {
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .add_service(FlightServiceServer::new(service))
+            .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
+        let overdue = async {
+            stop(stopped).await;
+            // Streams that nobody reads do not end by themselves.
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            result = serving => result.map_err(ServeError::from),
+            () = overdue => Ok(()),
+        }
+    })
+}

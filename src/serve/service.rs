@@ -1,0 +1,128 @@
+//! The methods of Arrow Flight.
+
+use std::{pin::Pin, sync::Arc};
+
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
+    HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket as FlightTicket,
+    flight_service_server::FlightService,
+};
+use tokio_stream::{Stream, iter};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{
+    ServeError, flights::Flight, log::Log, share::Shares, stats::Stats, stream, ticket::Ticket,
+};
+
+/// The name of the action that returns [`Stats`].
+const STATS: &str = "stats";
+
+/// What answers requests.
+pub(super) struct Service {
+    pub(super) log: Arc<Log>,
+    pub(super) shares: Arc<Shares>,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn answers<T: Send + 'static>(values: Vec<T>) -> Response<Answers<T>> {
+    Response::new(Box::pin(iter(values.into_iter().map(Ok))))
+}
+
+fn not_offered<T>(method: &'static str) -> Result<T, Status> {
+    Err(ServeError::NotOffered(method).into())
+}
+
+#[async_trait]
+impl FlightService for Service {
+    type HandshakeStream = Answers<HandshakeResponse>;
+    type ListFlightsStream = Answers<FlightInfo>;
+    type DoGetStream = Answers<FlightData>;
+    type DoPutStream = Answers<PutResult>;
+    type DoActionStream = Answers<arrow_flight::Result>;
+    type ListActionsStream = Answers<ActionType>;
+    type DoExchangeStream = Answers<FlightData>;
+
+    async fn handshake(
+        &self,
+        _request: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        not_offered("Handshake")
+    }
+
+    async fn list_flights(
+        &self,
+        _request: Request<Criteria>,
+    ) -> Result<Response<Self::ListFlightsStream>, Status> {
+        Ok(answers(vec![Flight::experiences().info(&self.shares)?]))
+    }
+
+    async fn get_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.shares)?))
+    }
+
+    async fn poll_flight_info(
+        &self,
+        _request: Request<FlightDescriptor>,
+    ) -> Result<Response<PollInfo>, Status> {
+        not_offered("PollFlightInfo")
+    }
+
+    async fn get_schema(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<SchemaResult>, Status> {
+        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.shares)?))
+    }
+
+    async fn do_get(
+        &self,
+        request: Request<FlightTicket>,
+    ) -> Result<Response<Self::DoGetStream>, Status> {
+        let ticket = Ticket::parse(&request.into_inner().ticket)?;
+        let rows = stream::open(&self.log, &self.shares, &ticket)?;
+        Ok(Response::new(Box::pin(rows)))
+    }
+
+    async fn do_put(
+        &self,
+        _request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoPutStream>, Status> {
+        not_offered("DoPut")
+    }
+
+    async fn do_action(
+        &self,
+        request: Request<Action>,
+    ) -> Result<Response<Self::DoActionStream>, Status> {
+        let action = request.into_inner();
+        if action.r#type != STATS {
+            let (what, known) = ("action", STATS.to_owned());
+            return Err(ServeError::Unknown { what, name: action.r#type, known }.into());
+        }
+        let stats = Stats::of(self.log.stats(), &self.shares.sent);
+        // Numbers and flags always become JSON.
+        let json = serde_json::to_vec(&stats).unwrap_or_default();
+        Ok(answers(vec![arrow_flight::Result::new(json)]))
+    }
+
+    async fn list_actions(
+        &self,
+        _request: Request<Empty>,
+    ) -> Result<Response<Self::ListActionsStream>, Status> {
+        let description = "Rows made, kept, sent and dropped, and streams that are open. \
+                           Takes nothing, returns one JSON object."
+            .to_owned();
+        Ok(answers(vec![ActionType { r#type: STATS.to_owned(), description }]))
+    }
+
+    async fn do_exchange(
+        &self,
+        _request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
+        not_offered("DoExchange")
+    }
+}

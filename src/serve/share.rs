@@ -1,0 +1,227 @@
+//! What streams of one form have in common: the filter, the encoder, and the newest messages.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    compute::concat_batches,
+    datatypes::{DataType, SchemaRef},
+    error::ArrowError,
+};
+use arrow_flight::FlightData;
+use systems::rows::RowFormat;
+
+use super::{
+    ServeError,
+    filter::Filter,
+    message::{Encoder, Message},
+    stats::Sent,
+    ticket::{Form, malformed},
+};
+
+/// Bytes of a batch at most: below what clients refuse by default, with room for the rest.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// Bytes and number of the messages that are kept for streams of the same form. Streams further
+/// behind encode again.
+const RECENT_BYTES: u64 = 4 << 20;
+const RECENT: usize = 64;
+
+/// How long rows wait for their batch to fill, unless a ticket says otherwise.
+const MAX_WAIT: Duration = Duration::from_millis(100);
+
+/// All forms that streams have at the moment, and what their rows are made of.
+#[derive(Debug)]
+pub(super) struct Shares {
+    pub(super) schema: SchemaRef,
+    pub(super) policies: ArrayRef,
+    pub(super) format: RowFormat,
+    pub(super) sent: Sent,
+    open: Mutex<HashMap<Form, Weak<Share>>>,
+}
+
+impl Shares {
+    /// Forms of rows with these columns and policies.
+    pub(super) fn new(schema: SchemaRef, policies: ArrayRef, format: RowFormat) -> Self {
+        Self { schema, policies, format, sent: Sent::default(), open: Mutex::default() }
+    }
+
+    /// What streams of this form share.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Malformed`] for a form that these rows cannot have.
+    pub(super) fn get(&self, form: &Form) -> Result<Arc<Share>, ServeError> {
+        let mut open = lock(&self.open);
+        if let Some(share) = open.get(form).and_then(Weak::upgrade) {
+            return Ok(share);
+        }
+        let share = Arc::new(self.share(form)?);
+        open.retain(|_, share| share.strong_count() > 0);
+        open.insert(form.clone(), Arc::downgrade(&share));
+        Ok(share)
+    }
+
+    /// The columns of the rows of a form.
+    pub(super) fn schema_of(&self, form: &Form) -> Result<SchemaRef, ServeError> {
+        Ok(Filter::new(form, &self.schema, &self.policies)?.schema().clone())
+    }
+
+    fn share(&self, form: &Form) -> Result<Share, ServeError> {
+        let filter = Filter::new(form, &self.schema, &self.policies)?;
+        let row_bytes = self.row_bytes(filter.schema());
+        let most = BATCH_BYTES / row_bytes.max(1);
+        // A power of two goes well with the engine's own batches.
+        let usual = 1 << (most / 2).max(1).ilog2();
+        let batch_rows = form.batch_rows.unwrap_or(usual);
+        if batch_rows > most {
+            let reason = format!(
+                "{batch_rows} rows of up to {row_bytes} bytes are more than the {BATCH_BYTES} \
+                 bytes that a message may have: use at most {most}"
+            );
+            return Err(malformed("batch_rows", reason));
+        }
+        let encoder = Encoder::new(filter.schema(), &self.policies)?;
+        Ok(Share {
+            preamble: encoder.preamble().to_vec(),
+            filter,
+            batch_rows,
+            max_wait: form.max_wait.unwrap_or(MAX_WAIT),
+            made: Mutex::new(Made { encoder, recent: VecDeque::new() }),
+        })
+    }
+
+    /// Bytes of a row with these columns at most.
+    fn row_bytes(&self, schema: &SchemaRef) -> usize {
+        let bytes = |data_type: &DataType| match data_type {
+            DataType::FixedSizeBinary(bytes) => usize::try_from(*bytes).unwrap_or(0),
+            // Exact armies, in the rare rows that have them.
+            DataType::Binary => self.format.tiles() * 4 + 4,
+            DataType::Dictionary(key, _) => key.primitive_width().unwrap_or(4),
+            other => other.primitive_width().unwrap_or(1),
+        };
+        schema.fields().iter().map(|field| bytes(field.data_type())).sum()
+    }
+}
+
+/// What streams of one form share.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) filter: Filter,
+    pub(super) batch_rows: usize,
+    pub(super) max_wait: Duration,
+    preamble: Vec<FlightData>,
+    made: Mutex<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    encoder: Encoder,
+    recent: VecDeque<Arc<Message>>,
+}
+
+impl Made {
+    fn keep(&mut self, message: Arc<Message>) {
+        let mut bytes = message.bytes();
+        let mut fits = |other: &Arc<Message>| {
+            bytes += other.bytes();
+            bytes <= RECENT_BYTES
+        };
+        let kept = self.recent.iter().take(RECENT - 1).map_while(|m| fits(m).then_some(())).count();
+        self.recent.truncate(kept);
+        self.recent.push_front(message);
+    }
+}
+
+impl Share {
+    /// What a stream sends before its first batch.
+    pub(super) fn preamble(&self) -> &[FlightData] {
+        &self.preamble
+    }
+
+    /// The message that another stream made of the rows from `start` on.
+    pub(super) fn recent(&self, start: u64) -> Option<Arc<Message>> {
+        let made = lock(&self.made);
+        made.recent.iter().find(|message| message.start == start).cloned()
+    }
+
+    /// A message of the rows that passed among those that the world numbered `start` to `end`.
+    ///
+    /// # Errors
+    ///
+    /// Rows that are not those that the form was made for.
+    pub(super) fn message(
+        &self,
+        rows: &[RecordBatch],
+        start: u64,
+        end: u64,
+        sent: &Sent,
+    ) -> Result<Arc<Message>, ArrowError> {
+        let mut made = lock(&self.made);
+        let known = |message: &&Arc<Message>| (message.start, message.end) == (start, end);
+        if let Some(message) = made.recent.iter().find(known) {
+            return Ok(message.clone());
+        }
+        let message = match rows {
+            [] => {
+                let none = made.encoder.empty().clone();
+                made.encoder.encode(&none, start, end)?
+            }
+            [rows] => made.encoder.encode(rows, start, end)?,
+            _ => {
+                let rows = concat_batches(self.filter.schema(), rows)?;
+                made.encoder.encode(&rows, start, end)?
+            }
+        };
+        sent.encoded();
+        let message = Arc::new(message);
+        made.keep(message.clone());
+        Ok(message)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::StringArray;
+    use datasets::schema;
+    use systems::rows::RowFormat;
+
+    use super::{Form, Sent, Shares};
+
+    fn shares() -> Shares {
+        let format = RowFormat { height: 8, width: 8, has_builds: false, has_owners: false };
+        let policies = Arc::new(StringArray::from(vec!["hunter"]));
+        Shares::new(schema::experiences(&format), policies, format)
+    }
+
+    #[test]
+    fn streams_of_one_form_share_their_messages() {
+        let (shares, sent) = (shares(), Sent::default());
+        let one = shares.get(&Form::default()).unwrap();
+        let two = shares.get(&Form::default()).unwrap();
+        assert!(Arc::ptr_eq(&one, &two));
+        let made = one.message(&[], 3, 7, &sent).unwrap();
+        assert!(Arc::ptr_eq(&made, &two.recent(3).unwrap()));
+        assert!(Arc::ptr_eq(&made, &two.message(&[], 3, 7, &sent).unwrap()));
+        assert!(two.recent(4).is_none());
+    }
+
+    #[test]
+    fn forms_that_nobody_uses_are_forgotten() {
+        let shares = shares();
+        drop(shares.get(&Form::default()).unwrap());
+        let other = Form { min_step: 1, ..Form::default() };
+        let _other = shares.get(&other).unwrap();
+        assert_eq!(super::lock(&shares.open).len(), 1);
+    }
+}

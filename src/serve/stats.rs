@@ -1,0 +1,76 @@
+//! What the server tells of itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// How the ring of rows stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogStats {
+    /// Rows that left the world.
+    pub rows: u64,
+    /// Batches in which they did.
+    pub batches: u64,
+    /// Number of the oldest row that is kept.
+    pub oldest: u64,
+    /// Bytes of the rows that are kept.
+    pub bytes: u64,
+    /// Most bytes that are kept.
+    pub capacity_bytes: u64,
+    /// Streams that are open.
+    pub streams: u64,
+    /// Streams that were ever opened.
+    pub streams_opened: u64,
+    /// Times the world had to wait for room.
+    pub waits: u64,
+    /// Rows that streams missed because they were slow or came back late, summed over streams.
+    pub dropped: u64,
+    /// Whether no more rows will come.
+    pub is_finished: bool,
+}
+
+/// What was sent, over all streams.
+#[derive(Debug, Default)]
+pub struct Sent {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    encoded: AtomicU64,
+}
+
+impl Sent {
+    /// Counts a message that was handed to a stream.
+    pub fn message(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts a message that was encoded.
+    pub fn encoded(&self) {
+        self.encoded.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Everything that the action `stats` returns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// The ring.
+    pub experiences: LogStats,
+    /// Rows sent, summed over streams.
+    pub rows_sent: u64,
+    /// Bytes of their messages.
+    pub bytes_sent: u64,
+    /// Messages encoded: fewer than were sent where streams share them.
+    pub messages_encoded: u64,
+}
+
+impl Stats {
+    /// Everything now.
+    pub fn of(experiences: LogStats, sent: &Sent) -> Self {
+        Self {
+            experiences,
+            rows_sent: sent.rows.load(Ordering::Relaxed),
+            bytes_sent: sent.bytes.load(Ordering::Relaxed),
+            messages_encoded: sent.encoded.load(Ordering::Relaxed),
+        }
+    }
+}

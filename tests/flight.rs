@@ -1,0 +1,10 @@
+//! The server as a trainer meets it: a client of Arrow Flight over a socket.
+
+#[path = "flight/client.rs"]
+mod client;
+#[path = "flight/requests.rs"]
+mod requests;
+#[path = "flight/slow.rs"]
+mod slow;
+#[path = "flight/streams.rs"]
+mod streams;

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{folder, tree};
@@ -141,25 +141,36 @@ fn check(out: &Path) -> u64 {
     files
 }
 
+/// Files that `meta/info.json` counts, or 0 where there is none yet or it is just being replaced.
+fn counted(out: &Path) -> u64 {
+    let info = fs::read(out.join("meta/info.json")).unwrap_or_default();
+    let info: Value = serde_json::from_slice(&info).unwrap_or_default();
+    info["totals"]["files"].as_u64().unwrap_or(0)
+}
+
 /// Kills runs of a command until there have been so many kills, and compares each dataset.
+///
+/// A run is killed at random between two places in its own work, not at a time of day: a moment
+/// after it has finished a random number of files, none to three, more than it began with. So it is
+/// killed with files there and without, before and in the middle of them, however slow the machine.
 #[expect(clippy::print_stderr, reason = "how much a long run has tried is of interest")]
 fn kill(name: &str, arguments: &[&str], kills: u64, seed: u64) {
     let whole = folder(&format!("kill-{name}-whole"));
-    let since = Instant::now();
     assert!(start(arguments, &whole).wait().expect("it ends").success());
-    let micros = u64::try_from(since.elapsed().as_micros()).expect("a short run").max(1_000);
     let expected = tree(&whole);
     assert!(check(&whole) > 4, "too few files to tell anything");
     let out = folder(&format!("kill-{name}"));
     let (mut state, mut killed, mut runs, mut in_middle) = (seed, 0, 0, 0);
     while killed < kills || runs == 0 {
+        let until = counted(&out) + random(&mut state) % 4;
+        let moment = Duration::from_micros(random(&mut state) % 30_000);
         let mut child = start(arguments, &out);
-        // A quarter of a run at most, so that a dataset is killed several times on its way.
-        let wait = Duration::from_micros(random(&mut state) % (micros / 4));
-        let until = Instant::now() + wait;
-        while Instant::now() < until && child.try_wait().expect("a child").is_none() {
-            thread::sleep(Duration::from_micros(200));
+        let mut is_running = true;
+        while is_running && counted(&out) < until {
+            thread::sleep(Duration::from_micros(500));
+            is_running = child.try_wait().expect("a child").is_none();
         }
+        thread::sleep(moment);
         // SIGKILL: nothing of the process runs after it.
         child.kill().expect("it can be killed");
         let status = child.wait().expect("it ends");

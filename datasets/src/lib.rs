@@ -41,6 +41,7 @@ mod storage;
 mod table;
 pub mod totals;
 pub mod verify;
+mod wide_column;
 
 pub use error::DataError;
 pub use parquet_files::Encodings;

@@ -283,7 +283,7 @@ pub(crate) fn write_episodes(
     let schema = schema::episodes();
     let mut group = RowGroups::new(schema.clone())?.begin()?;
     for arrays in rows {
-        group.write(arrays)?;
+        group.write(&arrays)?;
     }
     let mut open = OpenFile::begin(storage, &name, &schema)?;
     parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;

@@ -200,7 +200,7 @@ impl RowGroup {
     }
 
     /// Appends the rows of equally long arrays, one for each field of the schema.
-    pub(crate) fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), DataError> {
+    pub(crate) fn write(&mut self, arrays: &[ArrayRef]) -> Result<(), DataError> {
         debug_assert_eq!(arrays.len(), self.schema.fields().len());
         let rows = arrays.first().map_or(0, |array| array.len());
         let mut columns = self.columns.iter_mut();

@@ -36,7 +36,7 @@ fn write(games: &[ArchivedGame], name: &str) -> std::path::PathBuf {
     let file = fs::File::create(&path).unwrap();
     let mut writer = parquet_files::begin(file, &schema, &path).unwrap();
     let mut group = RowGroups::new(schema).unwrap().begin().unwrap();
-    group.write(arrays(games)).unwrap();
+    group.write(&arrays(games)).unwrap();
     parquet_files::append(&mut writer, group.finish().unwrap()).unwrap();
     writer.close().unwrap();
     path

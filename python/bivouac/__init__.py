@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._engine import Game, Snapshot
     from .games import games_table, read_games
     from .parallel import ParallelEnv
+    from .render import save_gif
     from .vector import VectorEnv, make_vec
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ __all__ = [
     "games_table",
     "make_vec",
     "read_games",
+    "save_gif",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "Snapshot": "_engine",
     "games_table": "games",
     "read_games": "games",
+    "save_gif": "render",
 }
 
 

@@ -1,6 +1,68 @@
-"""Bivouac: datasets of fog-of-war strategy games for reinforcement learning.
+"""Bivouac: fog-of-war strategy games for reinforcement learning, at the speed of the engine.
 
-`bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
+`make_vec` makes vector environments (`VectorEnv`, Gymnasium), `ParallelEnv` is one game for
+PettingZoo. `bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
+
+    import bivouac
+
+    envs = bivouac.make_vec("generals", num_envs=1024, size=(8, 8), opponents="expander")
+    observations, infos = envs.reset(seed=1)
+
+Importing this module is quick: what needs Gymnasium, PettingZoo or the engine is imported when it
+is first asked for.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
+
+if TYPE_CHECKING:
+    from ._engine import Game, Snapshot
+    from .games import games_table, read_games
+    from .parallel import ParallelEnv
+    from .render import save_gif
+    from .vector import VectorEnv, make_vec
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "BivouacError",
+    "EngineError",
+    "Game",
+    "InvalidArgument",
+    "InvalidState",
+    "ParallelEnv",
+    "Snapshot",
+    "VectorEnv",
+    "games_table",
+    "make_vec",
+    "read_games",
+    "save_gif",
+]
+
+_HOMES = {
+    "VectorEnv": "vector",
+    "make_vec": "vector",
+    "ParallelEnv": "parallel",
+    "Game": "_engine",
+    "Snapshot": "_engine",
+    "games_table": "games",
+    "read_games": "games",
+    "save_gif": "render",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bivouac' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -195,7 +195,7 @@ impl RowGroups {
             let width = usize::try_from(column.type_length()).unwrap_or(0);
             let is_wide = column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY && width > 0;
             if !is_wide || column.max_def_level() > 0 {
-                return Ok(Column::Narrow(writer));
+                return Ok(Column::Narrow(Box::new(writer)));
             }
             let encodings = Encodings::default();
             let level = ZstdLevel::try_new(encodings.zstd_level)?;
@@ -210,7 +210,7 @@ impl RowGroups {
 /// A column chunk being encoded.
 enum Column {
     /// By the Parquet library.
-    Narrow(ArrowColumnWriter),
+    Narrow(Box<ArrowColumnWriter>),
     /// Flat bytes without nulls, plain and without statistics.
     Wide(WideColumn),
 }
@@ -285,7 +285,7 @@ impl RowGroup {
     /// Appends the rows of equally long arrays, one for each field of the schema.
     pub(crate) fn write(&mut self, arrays: &[ArrayRef]) -> Result<(), DataError> {
         debug_assert_eq!(arrays.len(), self.schema.fields().len());
-        let rows = arrays.first().map_or(0, |array| array.len());
+        let rows = arrays.first().map_or(0, Array::len);
         debug_assert_eq!(self.columns.len(), arrays.len());
         let fields = self.schema.fields().iter();
         for ((array, field), column) in arrays.iter().zip(fields).zip(&mut self.columns) {

@@ -183,7 +183,9 @@ fn make_folder(folder: &Path, unsettled: &Unsettled) -> Result<(), DataError> {
     }
     let made: Vec<&Path> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
     fs::create_dir_all(folder).map_err(error::file(folder, "create the folder"))?;
-    made.into_iter().for_each(|folder| unsettled.add(folder.parent()));
+    for folder in made {
+        unsettled.add(folder.parent());
+    }
     Ok(())
 }
 

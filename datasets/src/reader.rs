@@ -312,6 +312,6 @@ impl Sender<'_> {
             Some(dense) => dense.record_batch(&batch)?,
             None => batch,
         };
-        self.to.send(Ok(batch)).map_err(|_| DataError::Worker)
+        self.to.send(Ok(batch)).map_err(|_closed| DataError::Worker)
     }
 }

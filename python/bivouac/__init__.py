@@ -20,7 +20,7 @@ from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
 
 if TYPE_CHECKING:
     from ._engine import Game, Snapshot
-    from .games import games_table, read_games
+    from .games import games_table, read_games, write_games
     from .parallel import ParallelEnv
     from .render import save_gif
     from .vector import VectorEnv, make_vec
@@ -40,6 +40,7 @@ __all__ = [
     "make_vec",
     "read_games",
     "save_gif",
+    "write_games",
 ]
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "games_table": "games",
     "read_games": "games",
     "save_gif": "render",
+    "write_games": "games",
 }
 
 

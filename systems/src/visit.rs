@@ -12,6 +12,7 @@ use crate::{
     experience::experience,
     fog::fog,
     isa::{Isa, Work},
+    queue::Queues,
     replay::Script,
     reset::{Renewal, reset},
     reward::Reward,
@@ -66,6 +67,8 @@ pub struct Runner {
     pub isa: Isa,
     /// Whether chunks are shared among the threads of the pool the step runs in.
     pub parallel: bool,
+    /// Whether batch games wait, so that only live games that are due advance.
+    pub only_due: bool,
 }
 
 /// Set when a game may outgrow the cells that store its armies.
@@ -103,6 +106,8 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub watch: Option<&'g mut Watch>,
     /// The orders carried out so far, if they are recorded.
     pub recording: Option<&'g mut Recording>,
+    /// The orders that wait, if its seats have queues.
+    pub queues: Option<&'g mut Queues>,
     /// Its shape.
     pub shape: &'c Shape<K>,
     /// Its rules.
@@ -142,6 +147,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     let isa = tables.runner.isa;
     let mut place = class_place::<K, P, A>();
     let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
+    let tables_of_games = tables_of_games.filter(|_| !tables.runner.only_due);
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
         let chunks = columns.len().div_ceil(games_per_chunk(&tables.outbox, P)) as u64;
@@ -158,7 +164,9 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     }
     for &entity in &tables.due.0 {
         let Ok(mut row) = live.get_mut(entity) else { continue };
-        let mut batch = take_rows(phases, &context, P);
+        // A game without rows has no active seat, from its beginning.
+        let has_rows = row.standing.active != 0;
+        let mut batch = if has_rows { take_rows(phases, &context, P) } else { None };
         let mut rows = batch.as_mut().map(RowWriter::new);
         visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, rows.as_mut());
         give_rows(&context, batch, place);
@@ -297,10 +305,10 @@ fn visit_one<const K: usize, const P: usize, A: Cell>(
     isa: Isa,
     rows: Option<&mut RowWriter<'_>>,
 ) {
-    let Components { game, script, watch, recording } = components;
+    let Components { game, script, watch, recording, queues } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    let visit = &mut Visit { game, script, watch, recording, shape, rules, context };
+    let visit = &mut Visit { game, script, watch, recording, queues, shape, rules, context };
     if phases.has(Phase::Reset) {
         reset(visit);
     }

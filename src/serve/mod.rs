@@ -15,6 +15,7 @@
 pub mod error;
 pub mod filter;
 mod flights;
+pub mod games;
 pub mod log;
 mod message;
 mod server;

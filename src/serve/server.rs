@@ -14,11 +14,13 @@ use tonic::transport::server::TcpIncoming;
 
 use super::{
     ServeError,
+    games::{GameServiceServer, Games},
     log::Log,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
 };
+use crate::live::{Arena, LiveConfig, LiveHandle};
 
 /// How often an idle connection is asked whether its client is alive, and how long that may take.
 /// A client whose machine is gone is found after both.
@@ -37,6 +39,8 @@ pub struct ServerConfig {
     pub patience: Duration,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
+    /// What is allowed of live games.
+    pub live: LiveConfig,
 }
 
 impl ServerConfig {
@@ -49,6 +53,7 @@ impl ServerConfig {
             max_streams: 1024,
             patience: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+            live: LiveConfig::default(),
         }
     }
 }
@@ -58,6 +63,7 @@ impl ServerConfig {
 pub struct Server {
     address: SocketAddr,
     log: Arc<Log>,
+    live: LiveHandle,
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
@@ -85,12 +91,15 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
         let service = Service { log: log.clone(), shares };
+        let (mut arena, live) = Arena::new(config.live.clone(), None);
+        let games = Games::new(live.clone());
         let grace = config.grace;
-        let network =
-            spawn("network", move || network(&runtime, listener, service, stopped, grace))?;
+        let network = spawn("network", move || {
+            network(&runtime, listener, (service, games), stopped, grace)
+        })?;
         let world_log = log.clone();
-        let simulation = spawn("simulation", move || simulation.run(&world_log))?;
-        Ok(Self { address, log, stop, simulation: Some(simulation), network: Some(network) })
+        let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
+        Ok(Self { address, log, live, stop, simulation: Some(simulation), network: Some(network) })
     }
 
     /// Where it listens.
@@ -105,6 +114,7 @@ impl Server {
     /// What went wrong in the world or in the network while they ran.
     pub fn stop(mut self) -> Result<(), ServeError> {
         self.log.stop();
+        self.live.stop();
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
@@ -120,11 +130,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.log.stop();
+        self.live.stop();
         self.stop.send_replace(true);
     }
 }
 
-fn spawn<T: Send + 'static>(
+/// Starts a thread with a name.
+pub(super) fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, ServeError> {
@@ -143,7 +155,7 @@ fn ended(
 fn network(
     runtime: &Runtime,
     listener: TcpListener,
-    service: Service,
+    (rows, games): (Service, Games),
     stopped: watch::Receiver<bool>,
     grace: Duration,
 ) -> Result<(), ServeError> {
@@ -157,7 +169,8 @@ fn network(
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
-            .add_service(FlightServiceServer::new(service))
+            .add_service(FlightServiceServer::new(rows))
+            .add_service(GameServiceServer::new(games))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
         let overdue = async {
             stop(stopped).await;

@@ -36,6 +36,7 @@ pub mod seats;
 mod segment;
 pub mod stopwatch;
 mod storage;
+pub mod stored_rows;
 mod table;
 pub mod totals;
 pub mod verify;

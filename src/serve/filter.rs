@@ -10,7 +10,8 @@ use datasets::{live::LiveBatch, schema::column};
 
 use super::{
     ServeError,
-    ticket::{Form, malformed},
+    fields::malformed,
+    ticket::Form,
 };
 
 /// A form's wishes, held against the columns there are.

@@ -20,7 +20,8 @@ use super::{
     filter::Filter,
     message::{Encoder, Message},
     stats::Sent,
-    ticket::{Form, malformed},
+    fields::malformed,
+    ticket::Form,
 };
 
 /// Bytes of a batch at most: below what clients refuse by default, with room for the rest.

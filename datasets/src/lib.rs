@@ -38,6 +38,7 @@ pub mod seats;
 mod segment;
 pub mod stopwatch;
 mod storage;
+pub mod stored_rows;
 mod table;
 pub mod totals;
 pub mod verify;

@@ -1,6 +1,24 @@
-"""Bivouac: datasets of fog-of-war strategy games for reinforcement learning.
+"""Bivouac: fog-of-war strategy games for reinforcement learning.
 
-`bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
+`bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch, and `connect` opens
+a client of a `bivouac serve` (see `bivouac.client`).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import Client, connect
+
 __version__ = "0.1.0"
+__all__ = ["Client", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: reading datasets needs no Flight.
+    if name in __all__:
+        from . import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module 'bivouac' has no attribute {name!r}")

@@ -1,7 +1,9 @@
 //! `bivouac serve`: simulate games and stream their rows over Arrow Flight.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
     sync::mpsc::{self, RecvTimeoutError},
     time::Duration,
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64, value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     retain: u32,
+    /// A closed dataset to offer as well; may be given several times
+    #[arg(long, value_name = "NAME=FOLDER", value_parser = dataset)]
+    dataset: Vec<(String, PathBuf)>,
     /// Streams that may be open at a time
     #[arg(long, default_value_t = 1024, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -59,6 +64,7 @@ const EXAMPLES: &str = "\
 Examples:
   bivouac serve
   bivouac serve --games 1000 --policies hunter,expander --reward shaped
+  bivouac serve --dataset old=data/hunter                 with rows of another day
   bivouac serve --listen 127.0.0.1:0 --json               any free port, told on stdout
 
 In Python:
@@ -68,8 +74,8 @@ In Python:
       print(batch.data.num_rows, batch.app_metadata)
 
 Fields of a ticket, all optional: games, players, min_step, policies, columns, batch_rows,
-max_wait_ms, follow (wait for new rows), after (resume after this seq), slow (block or
-drop_oldest). While no stream is open the world stands still once --retain is full.
+max_wait_ms, follow (wait for new rows), after (resume after this seq), run (the run that seq is
+of), slow (block or drop_oldest), dataset (rows of a --dataset instead). While no stream is open the world stands still once --retain is full.
 Ctrl-C ends the world, then every stream with its last batch.
 
 There is no encryption and no password: do not listen where strangers can connect.";
@@ -77,6 +83,8 @@ There is no encryption and no password: do not listen where strangers can connec
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.games != Some(0), "--games 0 leaves nothing to play: ask for at least 1");
+    let datasets: BTreeMap<_, _> = args.dataset.iter().cloned().collect();
+    ensure!(datasets.len() == args.dataset.len(), "--dataset: two datasets have one name");
     // Ctrl-C is heard from the beginning, whoever presses it how early.
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
@@ -86,6 +94,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = ServerConfig {
         retain_bytes: usize::try_from(args.retain)? << 20,
         max_streams: usize::try_from(args.max_streams)?,
+        datasets,
         patience: Duration::from_secs(args.patience.into()),
         ..ServerConfig::at(args.listen)
     };
@@ -98,6 +107,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     server.stop()?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn dataset(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = text.split_once('=').ok_or("write NAME=FOLDER, as in old=data/hunter")?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(is_plain) {
+        return Err(format!("{name:?} is no name: use letters, digits, '-', '_' and '.'"));
+    }
+    Ok((name.to_owned(), PathBuf::from(folder)))
 }
 
 fn simulated(args: &Args) -> anyhow::Result<Simulated> {

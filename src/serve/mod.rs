@@ -12,7 +12,9 @@
 //! The world publishes each batch once. Rows are numbered in the order in which they leave it; a
 //! stream is a place in that order, a [`ticket::Ticket`] and nothing that the simulation knows of.
 
+mod datasets;
 pub mod error;
+mod fields;
 pub mod filter;
 mod flights;
 pub mod games;

@@ -1,8 +1,10 @@
 //! Starting and ending the server.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -14,6 +16,8 @@ use tonic::transport::server::TcpIncoming;
 
 use super::{
     ServeError,
+    datasets::Datasets,
+    flights::Offer,
     games::{GameServiceServer, Games},
     log::Log,
     service::Service,
@@ -37,6 +41,8 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// Closed datasets that are offered beside what is played: folders by name.
+    pub datasets: BTreeMap<String, PathBuf>,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
     /// What is allowed of live games.
@@ -52,6 +58,7 @@ impl ServerConfig {
             retain_bytes: 64 << 20,
             max_streams: 1024,
             patience: Duration::from_secs(60),
+            datasets: BTreeMap::new(),
             grace: Duration::from_secs(10),
             live: LiveConfig::default(),
         }
@@ -81,6 +88,8 @@ impl Server {
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
         let shares = Arc::new(Shares::new(schema, policies, format));
+        let datasets = Datasets::open(&config.datasets, config.max_streams)?;
+        let offer = Arc::new(Offer { shares, datasets });
         let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -90,7 +99,7 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
-        let service = Service { log: log.clone(), shares };
+        let service = Service { log: log.clone(), offer };
         let (mut arena, live) = Arena::new(config.live.clone(), None);
         let games = Games::new(live.clone());
         let grace = config.grace;

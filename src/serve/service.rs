@@ -11,7 +11,12 @@ use tokio_stream::{Stream, iter};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{
-    ServeError, flights::Flight, log::Log, share::Shares, stats::Stats, stream, ticket::Ticket,
+    ServeError,
+    flights::{Flight, Offer},
+    log::Log,
+    stats::Stats,
+    stream,
+    ticket::Ticket,
 };
 
 /// The name of the action that returns [`Stats`].
@@ -20,7 +25,7 @@ const STATS: &str = "stats";
 /// What answers requests.
 pub(super) struct Service {
     pub(super) log: Arc<Log>,
-    pub(super) shares: Arc<Shares>,
+    pub(super) offer: Arc<Offer>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -54,14 +59,15 @@ impl FlightService for Service {
         &self,
         _request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
-        Ok(answers(vec![Flight::experiences().info(&self.shares)?]))
+        let flights = self.offer.flights().into_iter().map(|flight| flight.info(&self.offer));
+        Ok(answers(flights.collect::<Result<_, _>>()?))
     }
 
     async fn get_flight_info(
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.shares)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.offer)?))
     }
 
     async fn poll_flight_info(
@@ -75,7 +81,7 @@ impl FlightService for Service {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
-        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.shares)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.offer)?))
     }
 
     async fn do_get(
@@ -83,7 +89,10 @@ impl FlightService for Service {
         request: Request<FlightTicket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
-        let rows = stream::open(&self.log, &self.shares, &ticket)?;
+        let rows = match &ticket.dataset {
+            Some(name) => self.offer.datasets.stream(name, &ticket)?,
+            None => stream::open(&self.log, &self.offer.shares, &ticket)?,
+        };
         Ok(Response::new(Box::pin(rows)))
     }
 
@@ -103,7 +112,7 @@ impl FlightService for Service {
             let (what, known) = ("action", STATS.to_owned());
             return Err(ServeError::Unknown { what, name: action.r#type, known }.into());
         }
-        let stats = Stats::of(self.log.stats(), &self.shares.sent);
+        let stats = Stats::of(self.log.stats(), &self.offer.shares.sent);
         // Numbers and flags always become JSON.
         let json = serde_json::to_vec(&stats).unwrap_or_default();
         Ok(answers(vec![arrow_flight::Result::new(json)]))

@@ -13,6 +13,7 @@ impl From<ServeError> for Status {
             ServeError::NotOffered(_) => Code::Unimplemented,
             ServeError::TooManyStreams { .. } => Code::ResourceExhausted,
             ServeError::Stuck { .. } => Code::Aborted,
+            ServeError::Data(_) => Code::DataLoss,
             ServeError::Listen { .. } | ServeError::Transport(_) => Code::Unavailable,
             ServeError::Thread { .. }
             | ServeError::World(_)

@@ -42,6 +42,7 @@ pub mod stored_rows;
 mod table;
 pub mod totals;
 pub mod verify;
+mod wide_column;
 
 pub use error::DataError;
 pub use parquet_files::Encodings;

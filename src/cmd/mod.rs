@@ -1,5 +1,6 @@
 //! One file for each subcommand, and what some of them share.
 
+pub(crate) mod arena;
 pub(crate) mod bench;
 mod dataset_run;
 pub(crate) mod expand;

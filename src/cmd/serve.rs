@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::ensure;
 use bivouac::serve::{Server, ServerConfig, Simulated};
 use systems::world::WorldConfig;
 
@@ -25,7 +24,7 @@ pub(crate) struct Args {
     /// Address to listen on; port 0 takes any that is free
     #[arg(long, default_value = "127.0.0.1:50051", value_name = "IP:PORT")]
     listen: SocketAddr,
-    /// Number of games [default: without end]
+    /// Number of simulated games [default: without end]; 0 serves live games only
     #[arg(long, value_name = "N")]
     games: Option<u64>,
     /// Games that are played side by side
@@ -82,7 +81,6 @@ There is no encryption and no password: do not listen where strangers can connec
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    ensure!(args.games != Some(0), "--games 0 leaves nothing to play: ask for at least 1");
     let datasets: BTreeMap<_, _> = args.dataset.iter().cloned().collect();
     ensure!(datasets.len() == args.dataset.len(), "--dataset: two datasets have one name");
     // Ctrl-C is heard from the beginning, whoever presses it how early.

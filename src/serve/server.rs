@@ -116,6 +116,11 @@ impl Server {
         self.address
     }
 
+    /// The live games.
+    pub fn live(&self) -> LiveHandle {
+        self.live.clone()
+    }
+
     /// Ends the world, lets streams end with their last batch, and closes the connections.
     ///
     /// # Errors

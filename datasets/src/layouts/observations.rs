@@ -6,7 +6,10 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch},
     datatypes::{ArrowPrimitiveType, DataType, ToByteSlice, UInt8Type, UInt32Type, UInt64Type},
 };
-use systems::rows::{PLANES, RowBatch, RowFormat, flag};
+use systems::{
+    envs::Frame,
+    rows::{PLANES, RowBatch, RowFormat, flag},
+};
 
 use super::{LayoutError, bits};
 use crate::schema::column;
@@ -36,7 +39,7 @@ pub struct Observations<'a> {
     planes: &'a [u8],
     exact: Exact<'a>,
     episode: &'a [u64],
-    agent: &'a [u8],
+    agent: Cow<'a, [u8]>,
     step: &'a [u32],
     /// See [`flag`]; of them first, terminated and truncated.
     flags: Cow<'a, [u8]>,
@@ -93,12 +96,39 @@ impl<'a> Observations<'a> {
             planes: batch.planes[..rows * PLANES.len() * format.words()].to_byte_slice(),
             exact,
             episode: &batch.episode[..rows],
-            agent: &batch.agent[..rows],
+            agent: Cow::Borrowed(&batch.agent[..rows]),
             step: &batch.step[..rows],
             flags: Cow::Borrowed(&batch.flags[..rows]),
             size: Cow::Borrowed(&batch.size[..rows]),
             scores: [&batch.land, &batch.opponent_land, &batch.army_total, &batch.opponent_army]
                 .map(|column| &column[..rows]),
+        }
+    }
+
+    /// The rows of a vector environment's frame, of which these seats are the agents.
+    #[must_use]
+    pub fn of_frame(frame: &'a Frame, seats: &[u8]) -> Self {
+        let exact = match frame.large_army() {
+            [] => Exact::None,
+            lists => Exact::Lists(lists),
+        };
+        Self {
+            format: frame.format(),
+            rows: frame.rows(),
+            army: frame.army().to_byte_slice(),
+            planes: frame.planes().to_byte_slice(),
+            exact,
+            episode: frame.episode(),
+            agent: Cow::Owned(seats.iter().copied().cycle().take(frame.rows()).collect()),
+            step: frame.step(),
+            flags: Cow::Borrowed(frame.flags()),
+            size: Cow::Borrowed(frame.size()),
+            scores: [
+                frame.land(),
+                frame.opponent_land(),
+                frame.army_total(),
+                frame.opponent_army(),
+            ],
         }
     }
 
@@ -142,7 +172,7 @@ impl<'a> Observations<'a> {
             planes: wide(batch, column::PLANES, PLANES.len() * format.words() * 8)?,
             exact,
             episode: numbers::<UInt64Type>(batch, column::EPISODE_ID)?,
-            agent: numbers::<UInt8Type>(batch, column::AGENT_ID)?,
+            agent: Cow::Borrowed(numbers::<UInt8Type>(batch, column::AGENT_ID)?),
             step: numbers::<UInt32Type>(batch, column::STEP)?,
             flags: Cow::Owned(of_rows),
             size: Cow::Owned(heights.iter().zip(widths).map(within).collect()),

@@ -1,7 +1,7 @@
 """Bivouac: fog-of-war strategy games for reinforcement learning.
 
 `bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch, and `connect` opens
-a client of a `bivouac serve` (see `bivouac.client`).
+a client of a `bivouac serve` (see `bivouac.client`). `RemoteVectorEnv` plays games on such a server.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client, connect
+    from .remote import RemoteVectorEnv
 
 __version__ = "0.1.0"
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "RemoteVectorEnv", "connect"]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when it is asked for: reading datasets needs no Flight.
+    # Imported when it is asked for: reading datasets needs neither Flight nor Gymnasium.
+    if name == "RemoteVectorEnv":
+        from .remote import RemoteVectorEnv
+
+        return RemoteVectorEnv
     if name in __all__:
         from . import client
 

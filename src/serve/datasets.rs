@@ -15,9 +15,9 @@ use tonic::Status;
 
 use super::{
     ServeError,
+    fields::malformed,
     message::Message,
     share::{Share, Shares},
-    fields::malformed,
     ticket::Ticket,
 };
 
@@ -104,7 +104,10 @@ impl Datasets {
         let after = ticket.after.unwrap_or(0);
         if after > dataset.rows() {
             let rows = dataset.rows();
-            return Err(malformed("after", format!("{after} is more than the {rows} rows of {name}")));
+            return Err(malformed(
+                "after",
+                format!("{after} is more than the {rows} rows of {name}"),
+            ));
         }
         let share = dataset.shares.get(&ticket.form)?;
         let permit = self.streams.clone().try_acquire_owned();

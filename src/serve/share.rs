@@ -17,10 +17,10 @@ use systems::rows::RowFormat;
 
 use super::{
     ServeError,
+    fields::malformed,
     filter::Filter,
     message::{Encoder, Message},
     stats::Sent,
-    fields::malformed,
     ticket::Form,
 };
 

@@ -4,6 +4,8 @@ mod common;
 
 #[path = "flight/client.rs"]
 mod client;
+#[path = "flight/envs.rs"]
+mod envs;
 #[path = "flight/requests.rs"]
 mod requests;
 #[path = "flight/slow.rs"]

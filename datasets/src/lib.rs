@@ -13,6 +13,7 @@
 
 pub mod ceiling;
 pub mod checksum;
+pub mod env_rows;
 pub mod error;
 mod expand;
 pub mod export;

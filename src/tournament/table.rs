@@ -83,7 +83,8 @@ impl Board {
         for (seat, contestant) in who.into_iter().enumerate() {
             let Contestant::Program(line) = contestant else { continue };
             let started = Bot::start(line, seat, &start, tournament.limits);
-            let wrap = |source| DataError::File { path: line.into(), doing: "start the bot", source };
+            let wrap =
+                |source| DataError::File { path: line.into(), doing: "start the bot", source };
             bots[seat] = Some(started.map_err(wrap)?);
         }
         let (faults, departures) = Default::default();

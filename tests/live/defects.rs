@@ -63,9 +63,12 @@ fn moves_that_conflict_do_not_keep_a_tick_from_being_played() {
 #[test]
 fn tiles_that_become_visible_are_in_the_delta_of_that_tick() {
     with_server(LiveConfig::default(), async |mut client, _live| {
-        let request = CreateGameRequest { max_ticks: 300, ..drawn(
-            "A . . c40 . . # .\n. . # . . . . .\n. . . . n3 . . .\n. # . . . . # .\n. . . . . . . B",
-        ) };
+        let request = CreateGameRequest {
+            max_ticks: 300,
+            ..drawn(
+                "A . . c40 . . # .\n. . # . . . . .\n. . . . n3 . . .\n. # . . . . # .\n. . . . . . . B",
+            )
+        };
         let (_, [ada, bob]) = pair(&mut client, request).await;
         let mut watcher = ada.stream().await;
         watcher.next().await.unwrap();

@@ -11,7 +11,8 @@ use crate::client::{
 /// Lets every living seat send a random order. The game is in lockstep, so this plays a tick.
 async fn play_random_tick(seats: &[Seat], mirrors: &[Mirror], dice: &mut Dice) {
     let alive = mirrors[0].alive;
-    for (seat, mirror) in seats.iter().zip(mirrors).filter(|(seat, _)| alive >> seat.seat & 1 != 0) {
+    for (seat, mirror) in seats.iter().zip(mirrors).filter(|(seat, _)| alive >> seat.seat & 1 != 0)
+    {
         let action = dice.pick(&mirror.legal(seat.seat));
         seat.submit(order(action)).await.unwrap();
     }
@@ -149,7 +150,8 @@ fn a_timed_game_goes_on_without_orders_and_a_paused_one_does_not() {
         let (game, [ada, _bob]) = pair(&mut client, request).await;
         let mut watcher = ada.stream().await;
         watcher.until(|mirror| mirror.tick >= 20).await;
-        let pause = proto::v1::PauseGameRequest { game_id: game.id.clone(), token: game.owner.clone() };
+        let pause =
+            proto::v1::PauseGameRequest { game_id: game.id.clone(), token: game.owner.clone() };
         client.pause_game(pause).await.unwrap();
         watcher.until(|mirror| mirror.phase == i32::from(Phase::Paused)).await;
         let stopped = ada.state().await.state.unwrap().tick;
@@ -161,10 +163,7 @@ fn a_timed_game_goes_on_without_orders_and_a_paused_one_does_not() {
         assert_eq!(ada.state().await.state.unwrap().tick, stopped);
         assert_eq!(live.stats().await.unwrap().ticks, ticks + 50);
         let token = ada.token.clone();
-        client
-            .resume_game(proto::v1::ResumeGameRequest { game_id: game.id, token })
-            .await
-            .unwrap();
+        client.resume_game(proto::v1::ResumeGameRequest { game_id: game.id, token }).await.unwrap();
         watcher.until(|mirror| mirror.tick >= stopped + 20).await;
         let kinds = watcher.mirror.kinds();
         assert_eq!(kinds.iter().filter(|kind| *kind == "PhaseChanged").count(), 2, "{kinds:?}");

@@ -103,8 +103,7 @@ fn play_carries_orders_up_and_updates_down() {
         let (_, [ada, bob]) = pair(&mut client, drawn("A . .\n. . .\n. . B")).await;
         let (up, requests) = mpsc::channel(4);
         let say = |kind, id| up.send(PlayRequest { kind: Some(kind), id });
-        let watch =
-            v1::StreamGameRequest { game_id: ada.game.clone(), token: ada.token.clone() };
+        let watch = v1::StreamGameRequest { game_id: ada.game.clone(), token: ada.token.clone() };
         say(play_request::Kind::Watch(watch.clone()), 0).await.unwrap();
         let mut down = client.play(ReceiverStream::new(requests)).await.unwrap().into_inner();
         let submit = |order| {

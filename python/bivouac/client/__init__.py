@@ -16,6 +16,7 @@ from .errors import (
     ServerFailed,
     Unauthenticated,
 )
+from .session import EnvSession
 from .stream import ExperienceStream
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ClientError",
     "ConnectionLost",
     "DataLost",
+    "EnvSession",
     "ExperienceStream",
     "Flight",
     "InvalidRequest",

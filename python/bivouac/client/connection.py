@@ -15,6 +15,7 @@ import pyarrow.flight as flight
 from ..data import LAYOUTS, Format
 from .batches import Decoder, Kind, columns_for
 from .errors import translated
+from .session import EnvSession
 from .stream import ExperienceStream, Retry, Source
 
 DEFAULT_URI = "grpc://127.0.0.1:50051"
@@ -224,6 +225,21 @@ class Client:
             buffer=buffer,
             allow_loss=slow == "drop_oldest" if allow_loss is None else allow_loss,
             retry=Retry(seconds=reconnect_seconds),
+        )
+
+    def open_envs(self, opening: dict[str, Any], *, reconnect_seconds: float = 60.0) -> EnvSession:
+        """Opens environments on the first server; `bivouac.RemoteVectorEnv` is easier to use.
+
+        Args:
+            opening: fields of the opening command; see the README.
+            reconnect_seconds: for how long to try again when the server cannot be reached.
+        """
+        return EnvSession(
+            self._uris[0],
+            opening,
+            options=self._options,
+            call=self._call,
+            reconnect_seconds=reconnect_seconds,
         )
 
     def _sources(self, server: int, ticket: dict[str, Any]) -> list[Source]:

@@ -8,11 +8,7 @@ fn generate() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
     let files = protox::compile(["bivouac/v1/games.proto"], [&root]).unwrap();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    tonic_prost_build::configure()
-        .out_dir(out)
-        .bytes(".")
-        .compile_fds(files)
-        .unwrap();
+    tonic_prost_build::configure().out_dir(out).bytes(".").compile_fds(files).unwrap();
     fs::read_to_string(out.join("bivouac.v1.rs")).unwrap()
 }
 

@@ -1,10 +1,6 @@
 //! One live game: its phase, its seats, and who watches it.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::Arc,
-};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use systems::{
     policies::Policy,
@@ -73,9 +69,8 @@ impl Phase {
         matches!(
             (self, next),
             (Lobby, Starting)
-                | (Starting, Running)
+                | (Starting | Paused, Running)
                 | (Running, Paused | Ended)
-                | (Paused, Running)
                 | (Lobby | Starting | Running | Paused, Aborted)
         )
     }
@@ -158,10 +153,7 @@ const ANSWERS: usize = 16;
 
 impl Occupant {
     /// The answer that a request with an idempotency key got before.
-    pub(super) fn answered(
-        &self,
-        submission: &Submission,
-    ) -> Option<Result<Submitted, LiveError>> {
+    pub(super) fn answered(&self, submission: &Submission) -> Option<Result<Submitted, LiveError>> {
         if submission.key.is_empty() {
             return None;
         }

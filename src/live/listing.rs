@@ -18,11 +18,7 @@ const LOOKED_AT: usize = 10_000;
 
 impl Arena {
     /// The game as a player sees it.
-    pub(super) fn state(
-        &mut self,
-        world: &World,
-        key: SeatKey,
-    ) -> Result<GameState, LiveError> {
+    pub(super) fn state(&mut self, world: &World, key: SeatKey) -> Result<GameState, LiveError> {
         let (game, seat) = self.player(key)?;
         let seq = game.feeds.iter().find(|feed| feed.seat == seat).map_or(0, |feed| feed.seq);
         let update = streams::whole(game, world, seat, seq)?;

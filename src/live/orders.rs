@@ -192,11 +192,7 @@ pub(super) fn waits_for_players(game: &Game) -> bool {
 }
 
 /// The order on a board of this size.
-fn parse(
-    order: RawOrder,
-    (width, height): (u16, u16),
-    builds: bool,
-) -> Result<Order, LiveError> {
+fn parse(order: RawOrder, (width, height): (u16, u16), builds: bool) -> Result<Order, LiveError> {
     let tiles = width * height;
     let tile = |(row, column): (u32, u32)| {
         let is_inside = row < u32::from(height) && column < u32::from(width);

@@ -33,11 +33,7 @@ pub(super) enum Occasion<'a> {
 
 impl Arena {
     /// Opens a stream of a player's updates.
-    pub(super) fn watch(
-        &mut self,
-        world: &mut World,
-        key: SeatKey,
-    ) -> Result<Watching, LiveError> {
+    pub(super) fn watch(&mut self, world: &mut World, key: SeatKey) -> Result<Watching, LiveError> {
         let (_, seat) = self.player(key)?;
         let watching = self.open(world, key.game, seat)?;
         let game = self.game_mut(key.game)?;
@@ -78,16 +74,16 @@ impl Arena {
             mailbox.close();
             return Ok(watching);
         }
-        let place = match game.feeds.iter().position(|feed| feed.seat == seat) {
-            Some(place) => place,
-            None => {
-                if let Some(entity) = game.entity {
-                    watch_view(world, entity, seat)?;
-                }
-                game.feeds.push(Feed::new(seat));
-                game.feeds.len() - 1
+        let known = game.feeds.iter().position(|feed| feed.seat == seat);
+        let place = known.unwrap_or(game.feeds.len());
+        if known.is_none() {
+            let mut feed = Feed::new(seat);
+            if let Some(entity) = game.entity {
+                watch_view(world, entity, seat)?;
+                feed.scoreboard = Some(world.scoreboard(entity)?);
             }
-        };
+            game.feeds.push(feed);
+        }
         let feed = &game.feeds[place];
         let first = match &feed.delayed {
             Some(delayed) => delayed.whole(game),
@@ -138,7 +134,7 @@ impl Arena {
         let first = Arc::new(first);
         for (_, mailbox) in feed.streams.iter().filter(|(number, _)| *number == stream) {
             // If there is no room, what waited is thrown away and there is room now.
-            if !mailbox.push(first.clone()) {
+            if mailbox.push(first.clone()).is_none() {
                 mailbox.push(first.clone());
             }
             self.stats.updates += 1;
@@ -150,7 +146,7 @@ impl Arena {
         self.publish(world, id, &Occasion::News, events);
     }
 
-    /// Sends every view of a game that is watched its update.
+    /// Sends every view of a game that is watched its update. Every change of a phase is told here.
     pub(super) fn publish(
         &mut self,
         world: &World,
@@ -158,6 +154,13 @@ impl Arena {
         occasion: &Occasion<'_>,
         events: Vec<Event>,
     ) {
+        for event in &events {
+            if let Event::PhaseChanged { before, now } = event {
+                let before = &mut self.stats.games[*before as usize];
+                *before = before.saturating_sub(1);
+                self.stats.games[*now as usize] += 1;
+            }
+        }
         let Some(game) = self.games.get_mut(&id) else { return };
         let mut feeds = std::mem::take(&mut game.feeds);
         for feed in &mut feeds {
@@ -203,7 +206,8 @@ impl Feed {
         let mut instead = None;
         for (_, mailbox) in &self.streams {
             stats.updates += 1;
-            if mailbox.push(update.clone()) {
+            if let Some(waiting) = mailbox.push(update.clone()) {
+                stats.deepest = stats.deepest.max(waiting as u64);
                 continue;
             }
             stats.overflows += 1;
@@ -287,12 +291,7 @@ fn news(
 }
 
 /// The whole view of a seat.
-pub(super) fn whole(
-    game: &Game,
-    world: &World,
-    seat: u8,
-    seq: u64,
-) -> Result<Update, LiveError> {
+pub(super) fn whole(game: &Game, world: &World, seat: u8, seq: u64) -> Result<Update, LiveError> {
     let mut update = Update {
         seq,
         tick: turn(game, world),

@@ -62,8 +62,9 @@ impl Arena {
             self.set_next_tick(world, id, deadline, now);
             return Ok(());
         }
+        let end = end_of(game, world, entity)?;
         events.push(game.become_phase(Phase::Ended, "ending", "running")?);
-        events.push(end_of(game, world, entity)?);
+        events.push(end);
         self.publish(world, id, &Occasion::Tick(&scoreboard), events);
         self.stats.ended += 1;
         self.keep(world, id);
@@ -95,12 +96,7 @@ impl Arena {
 }
 
 /// What everybody is told of the last tick. Departures are noted for the record.
-fn told(
-    game: &mut Game,
-    world: &World,
-    entity: GameId,
-    scoreboard: &Scoreboard,
-) -> Vec<Event> {
+fn told(game: &mut Game, world: &World, entity: GameId, scoreboard: &Scoreboard) -> Vec<Event> {
     let Some(news) = world.tick_news(entity) else { return Vec::new() };
     let mut events = Vec::new();
     let mut surrendered = 0_u16;

@@ -153,11 +153,7 @@ impl BoardNews {
     }
 
     /// What changed, or the whole view where more than a fifth did; nothing if nothing did.
-    pub(super) fn change(
-        size: (u16, u16),
-        board: &SeenBoard,
-        delta: &ViewDelta,
-    ) -> Option<Self> {
+    pub(super) fn change(size: (u16, u16), board: &SeenBoard, delta: &ViewDelta) -> Option<Self> {
         if delta.tiles.is_empty() {
             return None;
         }

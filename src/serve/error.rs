@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
+use datasets::error::DataError;
 use systems::world::WorldError;
 use thiserror::Error;
 
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// Rows that do not become messages.
     #[error("rows could not be encoded: {0}")]
     Arrow(#[from] ArrowError),
+    /// Finished games that could not be written.
+    #[error("finished games cannot be kept: {0}")]
+    Archive(#[from] DataError),
     /// A thread panicked.
     #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
     Panicked(&'static str),

@@ -17,6 +17,7 @@ impl From<ServeError> for Status {
             ServeError::Thread { .. }
             | ServeError::World(_)
             | ServeError::Arrow(_)
+            | ServeError::Archive(_)
             | ServeError::Panicked(_) => Code::Internal,
         };
         Self::new(code, error.to_string())

@@ -256,7 +256,8 @@ mod tests {
         assert_eq!(parse("2 1 0 0 0", &start), Some(Order::build(3)));
         assert_eq!(parse("0 2 0 0 0", &start), Some(Order::PASS), "beside the board");
         assert_eq!(parse("0 -1 0 0 0", &start), Some(Order::PASS));
-        for line in ["", "pass", "0 0 0 0", "0 0 0 4 0", "3 0 0 0 0", "0 0 0 0 0 0", "0 0 0 0.5 0"] {
+        for line in ["", "pass", "0 0 0 0", "0 0 0 4 0", "3 0 0 0 0", "0 0 0 0 0 0", "0 0 0 0.5 0"]
+        {
             assert_eq!(parse(line, &start), None, "{line:?}");
         }
     }

@@ -66,9 +66,8 @@ impl Queues {
     /// Empty queues for so many seats. Seats without a policy are played from outside.
     #[must_use]
     pub fn new(players: usize, policies: &[Policy]) -> Self {
-        let is_external = |seat: &usize| {
-            policies.get(*seat).is_none_or(|&policy| policy == Policy::External)
-        };
+        let is_external =
+            |seat: &usize| policies.get(*seat).is_none_or(|&policy| policy == Policy::External);
         let external = (0..players).filter(is_external).fold(0, |set, seat| set | 1 << seat);
         Self { waiting: vec![VecDeque::new(); players], external, news: TickNews::default() }
     }

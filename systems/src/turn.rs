@@ -49,8 +49,7 @@ fn record(recording: &mut Recording, turn: u32, orders: &[Order]) {
 
 #[cold]
 fn announce_end<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
-    if matches!(visit.context.renewal, crate::reset::Renewal::Pool { .. })
-        || visit.queues.is_some()
+    if matches!(visit.context.renewal, crate::reset::Renewal::Pool { .. }) || visit.queues.is_some()
     {
         // The game renews itself, or whoever makes it due looks at it after each tick.
         return;

@@ -62,6 +62,7 @@ impl Default for WorldConfig {
 
 /// Who a game is and how it is played.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of few things that games differ in")]
 pub struct GameSpec<'a> {
     /// The start position.
     pub start: &'a Start,
@@ -247,7 +248,8 @@ impl World {
         }
         let outbox = self.ecs.resource::<Outbox>();
         let RowFormat { height, width, .. } = outbox.format;
-        if spec.has_rows && outbox.sink.is_some() && (start.height > height || start.width > width) {
+        if spec.has_rows && outbox.sink.is_some() && (start.height > height || start.width > width)
+        {
             return Err(WorldError::RowFormat {
                 height: start.height,
                 width: start.width,

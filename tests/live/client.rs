@@ -25,7 +25,7 @@ use tonic::{Response, Status, Streaming, transport::Channel};
 pub(crate) type Client = GameServiceClient<Channel>;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// So many simulated games beside the live ones.
 pub(crate) fn simulated(games: u64) -> Simulated {
@@ -53,11 +53,7 @@ pub(crate) fn with_server(live: LiveConfig, test: impl AsyncFnOnce(Client, LiveH
 }
 
 /// The same with simulated games beside.
-pub(crate) fn with_games(
-    live: LiveConfig,
-    games: u64,
-    test: impl AsyncFnOnce(Client, LiveHandle),
-) {
+pub(crate) fn with_games(live: LiveConfig, games: u64, test: impl AsyncFnOnce(Client, LiveHandle)) {
     with_uri(live, games, async |uri, live| {
         let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
         test(GameServiceClient::new(channel), live).await;
@@ -65,12 +61,17 @@ pub(crate) fn with_games(
 }
 
 /// The same for who makes connections.
-pub(crate) fn with_uri(
-    live: LiveConfig,
+pub(crate) fn with_uri(live: LiveConfig, games: u64, test: impl AsyncFnOnce(String, LiveHandle)) {
+    let config = ServerConfig { live, ..ServerConfig::at(([127, 0, 0, 1], 0).into()) };
+    with_config(config, games, test);
+}
+
+/// The same with all that a server can be told.
+pub(crate) fn with_config(
+    config: ServerConfig,
     games: u64,
     test: impl AsyncFnOnce(String, LiveHandle),
 ) {
-    let config = ServerConfig { live, ..ServerConfig::at(([127, 0, 0, 1], 0).into()) };
     let server = Server::start(&config, simulated(games)).unwrap();
     let uri = format!("http://{}", server.address());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -130,8 +131,7 @@ pub(crate) struct Seat {
 
 /// Takes a seat.
 pub(crate) async fn join(client: &Client, game: &str, name: &str) -> Seat {
-    let request =
-        JoinGameRequest { game_id: game.to_owned(), name: name.to_owned(), seat: None };
+    let request = JoinGameRequest { game_id: game.to_owned(), name: name.to_owned(), seat: None };
     let joined = client.clone().join_game(request).await.unwrap().into_inner();
     Seat { client: client.clone(), game: game.to_owned(), seat: joined.seat, token: joined.token }
 }
@@ -360,7 +360,8 @@ pub(crate) struct Dice(pub(crate) u64);
 impl Dice {
     /// A number below `n`.
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % n
     }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 use bivouac::live::LiveConfig;
 use proto::v1::{self, CreateGameRequest, Pace};
 
-use crate::client::{
-    create, drawn, join, lockstep, march, order, pair, reason, with_server,
-};
+use crate::client::{create, drawn, join, lockstep, march, order, pair, reason, with_server};
 
 /// A token that is nobody's.
 const NOBODY: &str = "00000000000000000000000000000000";
@@ -32,7 +30,8 @@ fn every_rule_of_the_board_has_a_reason_of_its_own() {
         ] {
             assert_eq!(reason(ada.submit(wrong).await), wanted, "{wrong:?}");
         }
-        let build = v1::Order { kind: Some(v1::order::Kind::Build(v1::Build { row: 0, column: 0 })) };
+        let build =
+            v1::Order { kind: Some(v1::order::Kind::Build(v1::Build { row: 0, column: 0 })) };
         assert_eq!(reason(ada.submit(build).await), "CANNOT_BUILD");
         assert_eq!(reason(client.submit_action(ada.orders(vec![])).await), "INVALID_ARGUMENT");
         let state = ada.state().await.state.unwrap();
@@ -89,7 +88,8 @@ fn nothing_is_done_with_a_token_of_somebody_else() {
             let mut forged = ada.orders(vec![order(None)]);
             forged.token.clone_from(&token);
             assert_eq!(reason(client.submit_action(forged).await), "BAD_TOKEN");
-            let request = v1::GetGameStateRequest { game_id: game_id.clone(), token: token.clone() };
+            let request =
+                v1::GetGameStateRequest { game_id: game_id.clone(), token: token.clone() };
             assert_eq!(reason(client.get_game_state(request).await), "BAD_TOKEN");
             let request = v1::StreamGameRequest { game_id: game_id.clone(), token: token.clone() };
             assert_eq!(reason(client.stream_game(request).await), "BAD_TOKEN");
@@ -179,7 +179,8 @@ fn a_phase_in_which_something_cannot_be_done_is_named() {
 fn games_that_cannot_be_played_are_refused_with_the_field() {
     use v1::{BoardSize, MapChoice, map_choice::Map};
     with_server(LiveConfig::default(), async |mut client, _live| {
-        let size = |width, height| Some(MapChoice { map: Some(Map::Size(BoardSize { width, height })) });
+        let size =
+            |width, height| Some(MapChoice { map: Some(Map::Size(BoardSize { width, height })) });
         let text = |text: &str| Some(MapChoice { map: Some(Map::Text(text.to_owned())) });
         let default = CreateGameRequest::default;
         for (field, request) in [
@@ -259,7 +260,8 @@ fn the_eliminated_are_told_so() {
 #[test]
 fn a_lobby_that_nobody_fills_and_a_game_that_nobody_plays_are_given_up() {
     let short = Duration::from_millis(20);
-    let config = LiveConfig { lobby: short, idle: short, keep_ended: short, ..LiveConfig::default() };
+    let config =
+        LiveConfig { lobby: short, idle: short, keep_ended: short, ..LiveConfig::default() };
     with_server(config, async |mut client, live| {
         create(&mut client, lockstep()).await;
         let request = CreateGameRequest { pace: Pace::Timed.into(), turn_ms: 1000, ..lockstep() };
@@ -281,5 +283,21 @@ fn a_lobby_that_nobody_fills_and_a_game_that_nobody_plays_are_given_up() {
         }
         let join = v1::JoinGameRequest { game_id: game.id, name: "eve".into(), seat: None };
         assert_eq!(reason(client.join_game(join).await), "GAME_NOT_FOUND");
+    });
+}
+
+#[test]
+fn a_client_that_sends_too_many_requests_is_told_to_wait() {
+    let config = LiveConfig { requests_per_second: 1, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let list = v1::ListGamesRequest::default;
+        let refused = loop {
+            if let Err(refused) = client.list_games(list()).await {
+                break refused;
+            }
+        };
+        assert_eq!(reason::<()>(Err(refused)), "TOO_MANY_REQUESTS");
+        // After a while it may go on.
+        while client.list_games(list()).await.is_err() {}
     });
 }

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod jax;
+mod live;
 mod maps;
 mod measure;
 mod report;
@@ -19,6 +20,7 @@ use report::Report;
 /// Arguments of `bivouac bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]
@@ -63,6 +65,9 @@ pub(crate) struct Args {
     /// Measure how datasets of the first number of games are written, and other encodings
     #[arg(long, conflicts_with_all = ["maps", "phases"])]
     write: bool,
+    /// Measure a server of live games over loopback: four loads, each for ten times --seconds
+    #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
+    live: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -83,6 +88,7 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --maps                                 maps per second
   bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
   bivouac bench --write --games 500                    rows written, against what Parquet allows
+  bivouac bench --live                                 live games: lateness, CPU, updates
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
@@ -95,6 +101,10 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if let Some(Rival::Jax) = args.vs {
         jax::RULESET.clone_into(&mut args.ruleset);
         jax::run(&args, isa)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.live {
+        live::print(&live::measure(10.0 * args.seconds)?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::begin(&args, isa);

@@ -1,5 +1,6 @@
 //! Live games over gRPC: the service translates between wire messages and the arena's requests.
 
+mod limit;
 mod play;
 mod settings;
 mod wire;
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 pub use proto::v1::game_service_server::GameServiceServer;
 
+pub use self::limit::RequestLimit;
 use self::settings::Rulesets;
 use crate::live::{
     LiveError, LiveHandle,
@@ -85,10 +87,8 @@ impl GameService for Games {
     ) -> Result<Response<v1::JoinGameResponse>, Status> {
         let v1::JoinGameRequest { game_id, name, seat } = request.into_inner();
         let game = parse_id(&game_id)?;
-        let joined = self
-            .live
-            .ask(|answer| request::Request::Join { game, name, seat, answer })
-            .await?;
+        let joined =
+            self.live.ask(|answer| request::Request::Join { game, name, seat, answer }).await?;
         Ok(Response::new(v1::JoinGameResponse {
             seat: joined.seat.into(),
             token: joined.token.reveal(),

@@ -23,9 +23,10 @@ pub(super) fn phase(phase: Phase) -> v1::Phase {
 }
 
 pub(super) fn read_phase(number: i32) -> Result<Phase, LiveError> {
-    Phase::ALL.into_iter().find(|&known| i32::from(phase(known)) == number).ok_or_else(|| {
-        LiveError::invalid("phases", format!("{number} is no phase: use 1 to 6"))
-    })
+    Phase::ALL
+        .into_iter()
+        .find(|&known| i32::from(phase(known)) == number)
+        .ok_or_else(|| LiveError::invalid("phases", format!("{number} is no phase: use 1 to 6")))
 }
 
 pub(super) fn reason(reason: Reason) -> v1::Reason {
@@ -104,9 +105,7 @@ fn event(event: &Event) -> v1::Event {
         Event::Eliminated { seat, by } => {
             Kind::Eliminated(v1::Eliminated { seat: (*seat).into(), by: by.map(u32::from) })
         }
-        Event::Surrendered { seat } => {
-            Kind::Surrendered(v1::Surrendered { seat: (*seat).into() })
-        }
+        Event::Surrendered { seat } => Kind::Surrendered(v1::Surrendered { seat: (*seat).into() }),
         Event::Neutralised { seat, heir } => {
             Kind::Neutralised(v1::Neutralised { seat: (*seat).into(), heir: heir.map(u32::from) })
         }

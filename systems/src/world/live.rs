@@ -97,12 +97,7 @@ impl World {
     /// # Errors
     ///
     /// Unknown games and seats.
-    pub fn enqueue(
-        &mut self,
-        id: GameId,
-        seat: usize,
-        orders: &[Order],
-    ) -> Result<(), WorldError> {
+    pub fn enqueue(&mut self, id: GameId, seat: usize, orders: &[Order]) -> Result<(), WorldError> {
         self.seat(id, seat)?;
         if let Some(mut queues) = self.ecs.get_mut::<Queues>(id.0) {
             queues.waiting_mut(seat).extend(orders);
@@ -177,9 +172,10 @@ impl World {
             let rules = self.ecs.resource::<Rulebook>().0[usize::from(bundle.0.rules)];
             let mask = View::of(&borrow(&mut bundle), shape, seat).mask(&rules);
             let bytes = usize::from(shape.tiles()).div_ceil(8);
-            let planes = mask.steps.iter().chain([&mask.builds]).flat_map(|plane| {
-                plane.0.iter().flat_map(|word| word.to_le_bytes()).take(bytes)
-            });
+            let planes =
+                mask.steps.iter().chain([&mask.builds]).flat_map(|plane| {
+                    plane.0.iter().flat_map(|word| word.to_le_bytes()).take(bytes)
+                });
             ActionMask { planes: planes.collect() }
         }))
     }
@@ -212,7 +208,11 @@ fn check<const K: usize, const P: usize, A: Cell>(
             return Err(OrderFault::CannotBuild { tile });
         }
         let need = crate::rules::legality::price(rules, view.shape(), &structures, tile);
-        return if army < need { Err(OrderFault::ArmyTooSmall { tile, army, need }) } else { Ok(()) };
+        return if army < need {
+            Err(OrderFault::ArmyTooSmall { tile, army, need })
+        } else {
+            Ok(())
+        };
     };
     if view.steps()[usize::from(direction)].has(tile) {
         return Ok(());

@@ -1,6 +1,8 @@
 //! Live games as players meet them: clients of gRPC over a socket.
 #![expect(clippy::pedantic, clippy::unwrap_used, reason = "test code: what goes wrong fails")]
 
+mod common;
+
 #[path = "live/client.rs"]
 mod client;
 #[path = "live/defects.rs"]

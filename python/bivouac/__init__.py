@@ -3,14 +3,14 @@
 `make_vec` makes vector environments (`VectorEnv`, Gymnasium), `ParallelEnv` is one game for
 PettingZoo. `bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
 `connect` opens a client of a `bivouac serve` (see `bivouac.client`), and `RemoteVectorEnv` plays
-games on such a server.
+games on such a server. `GameClient` and `Bot` play live games there (see `bivouac.live`).
 
     import bivouac
 
     envs = bivouac.make_vec("generals", num_envs=1024, size=(8, 8), opponents="expander")
     observations, infos = envs.reset(seed=1)
 
-Importing this module is quick: what needs Gymnasium, PettingZoo, Flight or the engine is imported
+Importing this module is quick: what needs Gymnasium, PettingZoo, Flight, gRPC or the engine is imported
 when it is first asked for.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._engine import Game, Snapshot
     from .client import Client, connect
     from .games import games_table, read_games
+    from .live import AsyncGameClient, Bot, GameClient
     from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
     from .vector import VectorEnv, make_vec
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncGameClient",
     "BivouacError",
+    "Bot",
     "Client",
     "EngineError",
     "Game",
+    "GameClient",
     "InvalidArgument",
     "InvalidState",
     "ParallelEnv",
@@ -54,6 +58,9 @@ _HOMES = {
     "Client": "client",
     "connect": "client",
     "RemoteVectorEnv": "remote",
+    "AsyncGameClient": "live",
+    "Bot": "live",
+    "GameClient": "live",
     "Game": "_engine",
     "Snapshot": "_engine",
     "games_table": "games",

@@ -27,6 +27,7 @@ const IN_PART: u8 = 3;
 /// Arguments of `bivouac arena`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Who plays: built-in policies, or commands of programs with the competition's stdio protocol
     #[arg(required = true, num_args = 2.., value_name = "A B")]

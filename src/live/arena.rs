@@ -1,6 +1,9 @@
 //! The live games of a world, and the loop that plays them: whoever owns the world drives it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::mpsc::SyncSender,
+};
 
 use systems::{record::GameRecord, world::World};
 use tokio::{
@@ -81,9 +84,6 @@ impl LiveHandle {
     }
 }
 
-/// Takes the games that were played to their end, where they are kept.
-pub type Archive = Box<dyn FnMut(GameRecord) + Send>;
-
 /// The live games of a world. It belongs to the thread that owns the world, and never waits.
 pub struct Arena {
     pub(super) config: LiveConfig,
@@ -97,7 +97,7 @@ pub struct Arena {
     pub(super) next_number: u64,
     pub(super) next_stream: u64,
     pub(super) notice_sender: mpsc::UnboundedSender<Notice>,
-    pub(super) archive: Option<Archive>,
+    pub(super) archive: Option<SyncSender<GameRecord>>,
     requests: mpsc::Receiver<Request>,
     notices: mpsc::UnboundedReceiver<Notice>,
 }
@@ -105,7 +105,7 @@ pub struct Arena {
 impl Arena {
     /// An arena without games, and where to send requests. `archive` gets finished games.
     #[must_use]
-    pub fn new(config: LiveConfig, archive: Option<Archive>) -> (Self, LiveHandle) {
+    pub fn new(config: LiveConfig, archive: Option<SyncSender<GameRecord>>) -> (Self, LiveHandle) {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
         let (notice_sender, notices) = mpsc::unbounded_channel();
         let handle = LiveHandle { requests: request_sender, notices: notice_sender.clone() };
@@ -282,11 +282,6 @@ impl Arena {
     fn stats_now(&self) -> LiveStats {
         let mut stats = self.stats.clone();
         stats.timers = self.timers.len() as u64;
-        for game in self.games.values() {
-            stats.games[game.phase as usize] += 1;
-            let mailboxes = game.feeds.iter().flat_map(|feed| &feed.streams);
-            stats.queued_updates += mailboxes.map(|(_, mailbox)| mailbox.len() as u64).sum::<u64>();
-        }
         stats
     }
 }

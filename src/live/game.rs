@@ -69,9 +69,8 @@ impl Phase {
         matches!(
             (self, next),
             (Lobby, Starting)
-                | (Starting, Running)
+                | (Starting | Paused, Running)
                 | (Running, Paused | Ended)
-                | (Paused, Running)
                 | (Lobby | Starting | Running | Paused, Aborted)
         )
     }

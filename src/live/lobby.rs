@@ -63,6 +63,7 @@ impl Arena {
         let starts = !game.has_free_seat();
         self.games.insert(id, game);
         self.stats.created += 1;
+        self.stats.games[Phase::Lobby as usize] += 1;
         if starts {
             self.start(world, id)?;
         }
@@ -161,6 +162,7 @@ impl Arena {
         let entity = match world.create(&spec) {
             Ok(entity) => entity,
             Err(error) => {
+                self.tell(world, id, events);
                 self.abort(world, id);
                 return Err(error.into());
             }
@@ -266,6 +268,7 @@ impl Arena {
         timers.for_each(|timer| self.timers.cancel(timer));
         self.close_feeds(game.feeds);
         self.stats.removed += 1;
+        self.stats.games[game.phase as usize] -= 1;
     }
 
     /// Removes a game for its owner.
@@ -287,8 +290,13 @@ impl Arena {
         if game.phase.is_final() {
             return;
         }
+        let now = Instant::now();
+        let watches = |seat: &Seat| seat.player.as_ref().is_some_and(|player| player.streams > 0);
+        if game.seats.iter().any(watches) {
+            game.last_active = now;
+        }
         let end = game.last_active + self.config.idle;
-        if end <= Instant::now() {
+        if end <= now {
             self.abort(world, id);
         } else {
             game.idle = Some(self.timers.set(id, Due::Idle, end));
@@ -308,12 +316,17 @@ impl Arena {
 
     /// The record of a finished game, if it is kept.
     pub(super) fn keep(&mut self, world: &mut World, id: u64) {
-        let Some(archive) = &mut self.archive else { return };
+        let Some(archive) = &self.archive else { return };
         let Some(game) = self.games.get(&id).filter(|game| game.settings.is_recorded) else {
             return;
         };
         if let Some(record) = super::ticks::record_of(game, world) {
-            archive(record);
+            // Whoever writes them must not hold up the games that are played.
+            if archive.try_send(record).is_ok() {
+                self.stats.kept += 1;
+            } else {
+                self.stats.not_kept += 1;
+            }
         }
     }
 }

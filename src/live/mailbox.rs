@@ -38,21 +38,22 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an update and returns whether there was room. If not, what waited is thrown away: the
-    /// reader has to be sent a whole view.
-    pub(super) fn push(&self, update: Arc<Update>) -> bool {
+    /// Adds an update and returns how many wait now. If there is no room, what waited is thrown
+    /// away: the reader has to be sent a whole view.
+    pub(super) fn push(&self, update: Arc<Update>) -> Option<usize> {
         let mut state = self.lock();
         if state.updates.len() >= self.capacity {
             state.updates = VecDeque::new();
-            return false;
+            return None;
         }
         state.updates.push_back(update);
+        let waiting = state.updates.len();
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        true
+        Some(waiting)
     }
 
     /// Says that nothing more will come. What waits is still read.
@@ -64,11 +65,6 @@ impl Mailbox {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-
-    /// Updates that wait.
-    pub(super) fn len(&self) -> usize {
-        self.lock().updates.len()
     }
 }
 

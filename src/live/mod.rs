@@ -12,6 +12,7 @@
 //! thread, task or lock. The arena never waits for the network: an answer or an update that nobody
 //! takes is dropped. Nothing here knows gRPC; `serve` translates.
 
+pub mod archive;
 pub mod arena;
 mod delayed;
 pub mod error;

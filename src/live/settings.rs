@@ -18,13 +18,17 @@ pub struct LiveConfig {
     pub max_games: usize,
     /// Streams that may be open at a time.
     pub max_streams: usize,
+    /// Requests that a client's address may send in a second, but for messages inside a stream;
+    /// 0: as many as it likes.
+    pub requests_per_second: u32,
     /// Updates that wait for one stream before they are thrown away for a whole view.
     pub stream_updates: usize,
     /// Orders that a seat's queue holds.
     pub queue_orders: usize,
     /// How long a game waits in its lobby for all its players.
     pub lobby: Duration,
-    /// How long a running or paused game with players may go without a request of theirs.
+    /// How long a running or paused game with players may go without a request or an open stream of
+    /// theirs.
     pub idle: Duration,
     /// How long an ended or aborted game can still be looked at.
     pub keep_ended: Duration,
@@ -37,12 +41,13 @@ impl Default for LiveConfig {
         Self {
             max_games: 100_000,
             max_streams: 20_000,
+            requests_per_second: 0,
             stream_updates: 10,
             queue_orders: 256,
-            lobby: Duration::from_secs(10 * 60),
-            idle: Duration::from_secs(30 * 60),
-            keep_ended: Duration::from_secs(5 * 60),
-            grace: Duration::from_secs(60),
+            lobby: Duration::from_mins(10),
+            idle: Duration::from_mins(30),
+            keep_ended: Duration::from_mins(5),
+            grace: Duration::from_mins(1),
         }
     }
 }
@@ -160,7 +165,7 @@ impl GameSettings {
             let reason = format!("{} is for 2 players, not {players}", self.ruleset.name);
             return Err(LiveError::invalid("ruleset", reason));
         }
-        let longest = Duration::from_secs(24 * 3600);
+        let longest = Duration::from_hours(24);
         let turn = self.turn();
         if turn < Duration::from_millis(1) || turn > longest {
             let reason = format!("{} ms is no turn: use 1 to 86,400,000", turn.as_millis());

@@ -21,6 +21,10 @@ pub struct LiveStats {
     pub aborted: u64,
     /// Games that are gone: expired or deleted.
     pub removed: u64,
+    /// Finished games handed to the archive.
+    pub kept: u64,
+    /// Finished games that the archive had no room for.
+    pub not_kept: u64,
     /// Requests answered.
     pub requests: u64,
     /// Ticks played.
@@ -31,8 +35,8 @@ pub struct LiveStats {
     pub streams: u64,
     /// Updates put into streams.
     pub updates: u64,
-    /// Updates that are waiting for their streams.
-    pub queued_updates: u64,
+    /// The most updates that ever waited for one stream.
+    pub deepest: u64,
     /// Times that a stream's updates were thrown away for a whole view.
     pub overflows: u64,
     /// Deadlines that are set.

@@ -74,16 +74,16 @@ impl Arena {
             mailbox.close();
             return Ok(watching);
         }
-        let place = match game.feeds.iter().position(|feed| feed.seat == seat) {
-            Some(place) => place,
-            None => {
-                if let Some(entity) = game.entity {
-                    watch_view(world, entity, seat)?;
-                }
-                game.feeds.push(Feed::new(seat));
-                game.feeds.len() - 1
+        let known = game.feeds.iter().position(|feed| feed.seat == seat);
+        let place = known.unwrap_or(game.feeds.len());
+        if known.is_none() {
+            let mut feed = Feed::new(seat);
+            if let Some(entity) = game.entity {
+                watch_view(world, entity, seat)?;
+                feed.scoreboard = Some(world.scoreboard(entity)?);
             }
-        };
+            game.feeds.push(feed);
+        }
         let feed = &game.feeds[place];
         let first = match &feed.delayed {
             Some(delayed) => delayed.whole(game),
@@ -134,7 +134,7 @@ impl Arena {
         let first = Arc::new(first);
         for (_, mailbox) in feed.streams.iter().filter(|(number, _)| *number == stream) {
             // If there is no room, what waited is thrown away and there is room now.
-            if !mailbox.push(first.clone()) {
+            if mailbox.push(first.clone()).is_none() {
                 mailbox.push(first.clone());
             }
             self.stats.updates += 1;
@@ -146,7 +146,7 @@ impl Arena {
         self.publish(world, id, &Occasion::News, events);
     }
 
-    /// Sends every view of a game that is watched its update.
+    /// Sends every view of a game that is watched its update. Every change of a phase is told here.
     pub(super) fn publish(
         &mut self,
         world: &World,
@@ -154,6 +154,13 @@ impl Arena {
         occasion: &Occasion<'_>,
         events: Vec<Event>,
     ) {
+        for event in &events {
+            if let Event::PhaseChanged { before, now } = event {
+                let before = &mut self.stats.games[*before as usize];
+                *before = before.saturating_sub(1);
+                self.stats.games[*now as usize] += 1;
+            }
+        }
         let Some(game) = self.games.get_mut(&id) else { return };
         let mut feeds = std::mem::take(&mut game.feeds);
         for feed in &mut feeds {
@@ -199,7 +206,8 @@ impl Feed {
         let mut instead = None;
         for (_, mailbox) in &self.streams {
             stats.updates += 1;
-            if mailbox.push(update.clone()) {
+            if let Some(waiting) = mailbox.push(update.clone()) {
+                stats.deepest = stats.deepest.max(waiting as u64);
                 continue;
             }
             stats.overflows += 1;

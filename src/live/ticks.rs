@@ -62,8 +62,9 @@ impl Arena {
             self.set_next_tick(world, id, deadline, now);
             return Ok(());
         }
+        let end = end_of(game, world, entity)?;
         events.push(game.become_phase(Phase::Ended, "ending", "running")?);
-        events.push(end_of(game, world, entity)?);
+        events.push(end);
         self.publish(world, id, &Occasion::Tick(&scoreboard), events);
         self.stats.ended += 1;
         self.keep(world, id);

@@ -33,7 +33,7 @@ pub(super) struct Fired {
 pub(super) struct Timer(Key);
 
 /// The wheel holds times up to 2 years ahead; nothing here waits as long as this.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// All deadlines. It belongs to a thread with a clock of tokio.
 #[derive(Debug, Default)]

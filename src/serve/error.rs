@@ -38,6 +38,9 @@ pub enum ServeError {
     /// A closed dataset that cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Finished games that could not be written.
+    #[error("finished games cannot be kept: {0}")]
+    Archive(#[source] DataError),
     /// A thread panicked.
     #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
     Panicked(&'static str),

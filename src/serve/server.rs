@@ -20,17 +20,16 @@ use super::{
     datasets::Datasets,
     envs::{Limits, Sessions},
     flights::Offer,
-    games::{GameServiceServer, Games},
+    games::{GameServiceServer, Games, RequestLimit},
     log::Log,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
 };
-use crate::live::{Arena, LiveConfig, LiveHandle};
-
-/// How often an idle connection is asked whether its client is alive, and how long that may take.
-/// A client whose machine is gone is found after both.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+use crate::live::{
+    Arena, LiveConfig, LiveHandle,
+    archive::{ArchiveConfig, Archivist},
+};
 
 /// How often the server looks for environments that nobody came back to.
 const REAPING: Duration = Duration::from_secs(1);
@@ -66,8 +65,13 @@ pub struct ServerConfig {
     pub env_grace: Duration,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
+    /// How often an idle connection is asked whether its client is alive, and how long the answer
+    /// may take. A client whose machine is gone is found after both.
+    pub keepalive: Duration,
     /// What is allowed of live games.
     pub live: LiveConfig,
+    /// Where finished live games are kept.
+    pub archive: Option<ArchiveConfig>,
 }
 
 impl ServerConfig {
@@ -86,7 +90,9 @@ impl ServerConfig {
             max_envs: 1 << 16,
             env_grace: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+            keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
+            archive: None,
         }
     }
 }
@@ -128,6 +134,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    archivist: Option<Archivist>,
 }
 
 impl Server {
@@ -165,15 +172,19 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let service =
             Service { log: log.clone(), offer, sessions, access: Access::new(&config.tokens) };
-        let (mut arena, live) = Arena::new(config.live.clone(), None);
+        let archive = config.archive.clone().map(Archivist::start).transpose();
+        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
+        let (archivist, finished) = archive.unzip();
+        let (mut arena, live) = Arena::new(config.live.clone(), finished);
         let games = Games::new(live.clone());
-        let grace = config.grace;
+        let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, listener, (service, games), stopped, grace)
+            network(&runtime, builder, listener, (service, games), stopped, &config)
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
-        Ok(Self { address, log, live, stop, simulation: Some(simulation), network: Some(network) })
+        let (simulation, network) = (Some(simulation), Some(network));
+        Ok(Self { address, log, live, stop, simulation, network, archivist })
     }
 
     /// Where it listens.
@@ -197,7 +208,13 @@ impl Server {
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
-        world.and(network)
+        // The arena is gone, and with it who sends games.
+        let archive = match self.archivist.take().map(Archivist::finish) {
+            None => Ok(()),
+            Some(None) => Err(ServeError::Panicked("archive")),
+            Some(Some(written)) => written.map_err(ServeError::from),
+        };
+        world.and(network).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -237,7 +254,7 @@ fn network(
     listener: TcpListener,
     (rows, games): (Service, Games),
     stopped: watch::Receiver<bool>,
-    grace: Duration,
+    config: &ServerConfig,
 ) -> Result<(), ServeError> {
     // Small messages are not held back to be sent together.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -246,14 +263,16 @@ fn network(
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
     let sessions = rows.sessions.clone();
+    let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
+    let check = move |request| limit.check(request);
     runtime.block_on(async {
         let serving = builder
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .http2_keepalive_interval(Some(config.keepalive))
+            .http2_keepalive_timeout(Some(config.keepalive))
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
             .add_service(FlightServiceServer::new(rows).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(GameServiceServer::new(games))
+            .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
         let sessions_left = async {
             loop {
@@ -264,7 +283,7 @@ fn network(
         let overdue = async {
             stop(stopped).await;
             // Streams that nobody reads do not end by themselves.
-            tokio::time::sleep(grace).await;
+            tokio::time::sleep(config.grace).await;
         };
         tokio::select! {
             result = serving => result.map_err(ServeError::from),

@@ -70,9 +70,9 @@ impl Simulation {
             .build()
             .map_err(|source| ServeError::Thread { name: "simulation", source })?;
         // One step's batches: the next step is played while they are published.
-        let (batches, published) = mpsc::channel(1);
+        let (batches, made) = mpsc::channel(1);
         let readers = log.clone();
-        let publisher = spawn("publisher", move || publish(&readers, published))?;
+        let publisher = spawn("publisher", move || publish(&readers, made))?;
         let mut beside = Beside { simulation: self, log: log.clone(), batches: Some(batches) };
         let result = clock.block_on(arena.run(&mut beside));
         drop(beside);

@@ -24,6 +24,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         | ServeError::Thread { .. }
         | ServeError::World(_)
         | ServeError::Arrow(_)
+        | ServeError::Archive(_)
         | ServeError::Panicked(_) => Code::Internal,
     }
 }

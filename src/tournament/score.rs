@@ -122,7 +122,9 @@ fn elo(contestants: usize, pairings: &[Pairing]) -> Vec<f64> {
             *strength = if *weight > 0.0 { points / weight } else { 1.0 };
         }
         let mean = strength.iter().map(|s| s.ln()).sum::<f64>() / contestants as f64;
-        strength.iter_mut().for_each(|strength| *strength /= mean.exp());
+        for strength in &mut strength {
+            *strength /= mean.exp();
+        }
     }
     strength.iter().map(|strength| 1500.0 + 400.0 * strength.log10()).collect()
 }

@@ -24,11 +24,11 @@ struct Board {
     departures: Vec<(u32, u8)>,
 }
 
+/// A game that was played, and what went wrong with the program of each seat.
+type Done = (GameRecord, [Vec<String>; 2]);
+
 /// Plays matches to their ends, side by side, and returns their records and what went wrong.
-pub(super) fn play(
-    tournament: &Tournament,
-    matches: &[Match],
-) -> Result<Vec<(GameRecord, [Vec<String>; 2])>, DataError> {
+pub(super) fn play(tournament: &Tournament, matches: &[Match]) -> Result<Vec<Done>, DataError> {
     let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() })?;
     let rules = world.add_ruleset(&tournament.games.ruleset)?;
     let mut boards = Vec::with_capacity(matches.len());
@@ -119,11 +119,7 @@ impl Board {
     }
 
     /// The record of a match that is over.
-    fn clear(
-        self,
-        tournament: &Tournament,
-        world: &mut World,
-    ) -> Result<(GameRecord, [Vec<String>; 2]), DataError> {
+    fn clear(self, tournament: &Tournament, world: &mut World) -> Result<Done, DataError> {
         let outcome = Outcome::of(&world.position(self.id)?, &self.start.teams);
         let orders = world.take_recording(self.id)?;
         let name = |contestant: usize| tournament.contestants[contestant].name().to_owned();

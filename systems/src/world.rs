@@ -64,6 +64,7 @@ impl Default for WorldConfig {
 
 /// Who a game is and how it is played.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of few things that games differ in")]
 pub struct GameSpec<'a> {
     /// The start position.
     pub start: &'a Start,

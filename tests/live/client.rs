@@ -25,7 +25,7 @@ use tonic::{Response, Status, Streaming, transport::Channel};
 pub(crate) type Client = GameServiceClient<Channel>;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// So many simulated games beside the live ones.
 pub(crate) fn simulated(games: u64) -> Simulated {
@@ -63,6 +63,15 @@ pub(crate) fn with_games(live: LiveConfig, games: u64, test: impl AsyncFnOnce(Cl
 /// The same for who makes connections.
 pub(crate) fn with_uri(live: LiveConfig, games: u64, test: impl AsyncFnOnce(String, LiveHandle)) {
     let config = ServerConfig { live, ..ServerConfig::at(([127, 0, 0, 1], 0).into()) };
+    with_config(config, games, test);
+}
+
+/// The same with all that a server can be told.
+pub(crate) fn with_config(
+    config: ServerConfig,
+    games: u64,
+    test: impl AsyncFnOnce(String, LiveHandle),
+) {
     let server = Server::start(&config, simulated(games)).unwrap();
     let uri = format!("http://{}", server.address());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

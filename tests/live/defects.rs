@@ -26,9 +26,11 @@ fn the_capturing_move_returns_and_the_game_is_cleaned_up() {
         let (game, [ada, bob]) = pair(&mut client, drawn("A B\n. .")).await;
         let mut watcher = bob.stream().await;
         pass(&[&ada, &bob], 4, &mut watcher).await;
-        // Both have 3 units; the one moves away, the other takes the general.
-        bob.submit(march((0, 1), (1, 1))).await.unwrap();
-        ada.submit(march((0, 0), (0, 1))).await.unwrap();
+        // Both have 3 units; the one moves away, then the other takes the general.
+        let away = bob.orders(vec![march((0, 1), (1, 1)), order(None)]);
+        client.submit_action(away).await.unwrap();
+        let capture = ada.orders(vec![order(None), march((0, 0), (0, 1))]);
+        client.submit_action(capture).await.unwrap();
         watcher.rest().await;
         assert_eq!(watcher.mirror.ended().winners, [0]);
         let eliminated = watcher.mirror.events.iter().any(|event| {
@@ -55,7 +57,13 @@ fn moves_that_conflict_do_not_keep_a_tick_from_being_played() {
         }
         watcher.until(|mirror| mirror.tick >= 12).await;
         pass(&[&ada, &bob], 4, &mut watcher).await;
-        assert_eq!(watcher.mirror.picture(), ada.mirror().await.picture());
+        // Orders that were legal longer than thought are played out.
+        let mut now = ada.mirror().await;
+        while watcher.mirror.tick != now.tick {
+            watcher.until(|mirror| mirror.tick >= now.tick).await;
+            now = ada.mirror().await;
+        }
+        assert_eq!(watcher.mirror.picture(), now.picture());
         assert!(watcher.mirror.army.iter().all(|&army| army > 1), "armies go on growing");
     });
 }
@@ -218,12 +226,16 @@ fn losing_a_captured_general_eliminates_nobody() {
         pass(&[&ada, &bob, &eve], 4, &mut watcher).await;
         // One general is left alone and taken.
         bob.submit(march((1, 2), (0, 2))).await.unwrap();
-        ada.submit(march((1, 3), (1, 2))).await.unwrap();
+        ada.submit(order(None)).await.unwrap();
         eve.submit(order(None)).await.unwrap();
         watcher.until(|mirror| mirror.tick == 5).await;
+        ada.submit(march((1, 3), (1, 2))).await.unwrap();
+        bob.submit(order(None)).await.unwrap();
+        eve.submit(order(None)).await.unwrap();
+        watcher.until(|mirror| mirror.tick == 6).await;
         assert_eq!(watcher.mirror.alive, 0b101, "{:?}", watcher.mirror.events);
         // The captor leaves one unit there at a time; the third player comes for the tile.
-        pass(&[&ada, &eve], 20, &mut watcher).await;
+        pass(&[&ada, &eve], 19, &mut watcher).await;
         ada.submit(march((1, 2), (0, 2))).await.unwrap();
         eve.submit(march((1, 0), (1, 1))).await.unwrap();
         watcher.until(|mirror| mirror.tick == 26).await;

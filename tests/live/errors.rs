@@ -285,3 +285,19 @@ fn a_lobby_that_nobody_fills_and_a_game_that_nobody_plays_are_given_up() {
         assert_eq!(reason(client.join_game(join).await), "GAME_NOT_FOUND");
     });
 }
+
+#[test]
+fn a_client_that_sends_too_many_requests_is_told_to_wait() {
+    let config = LiveConfig { requests_per_second: 1, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let list = v1::ListGamesRequest::default;
+        let refused = loop {
+            if let Err(refused) = client.list_games(list()).await {
+                break refused;
+            }
+        };
+        assert_eq!(reason::<()>(Err(refused)), "TOO_MANY_REQUESTS");
+        // After a while it may go on.
+        while client.list_games(list()).await.is_err() {}
+    });
+}

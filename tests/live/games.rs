@@ -1,12 +1,16 @@
 //! Whole games, and what is promised of each of their ticks.
 
-use bivouac::live::LiveConfig;
+use bivouac::{
+    live::{LiveConfig, archive::ArchiveConfig},
+    serve::ServerConfig,
+};
 use proto::v1::{BoardSize, CreateGameRequest, MapChoice, Pace, Phase, map_choice::Map};
 
 use crate::client::{
     Client, Dice, Mirror, Seat, Watcher, create, drawn, join, lockstep, march, order, pair,
-    with_games, with_server,
+    with_config, with_games, with_server,
 };
+use tonic::transport::Channel;
 
 /// Lets every living seat send a random order. The game is in lockstep, so this plays a tick.
 async fn play_random_tick(seats: &[Seat], mirrors: &[Mirror], dice: &mut Dice) {
@@ -218,4 +222,55 @@ fn a_surrender_is_told_and_ends_a_game_of_two() {
         assert_eq!(mirror.kinds(), ["Surrendered", "PhaseChanged", "Ended"]);
         assert_eq!((mirror.ended().winners, mirror.alive), (vec![0], 1));
     });
+}
+
+#[test]
+fn finished_games_are_kept_and_can_be_played_again() {
+    let root = crate::common::folder("live-kept");
+    let config = ServerConfig {
+        archive: Some(ArchiveConfig::at(root.clone())),
+        ..ServerConfig::at(([127, 0, 0, 1], 0).into())
+    };
+    with_config(config, 0, async |uri, live| {
+        let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = Client::new(channel);
+        let mut dice = Dice(5);
+        for seed in 0..3 {
+            let (seats, mut watchers) = random_game(&mut client, (5, 6), 3, seed).await;
+            while !watchers[0].mirror.is_over() {
+                let mirrors: Vec<_> = watchers.iter().map(|w| w.mirror.clone()).collect();
+                let (tick, alive) = (mirrors[0].tick, mirrors[0].alive);
+                let leaves = tick == 20 && alive & 4 != 0;
+                if leaves {
+                    // Departures are part of a game's record.
+                    let (game_id, token) = (seats[2].game.clone(), seats[2].token.clone());
+                    let request = proto::v1::SurrenderRequest { game_id, token };
+                    client.surrender(request).await.unwrap();
+                }
+                let playing = if leaves { &seats[..2] } else { &seats[..] };
+                play_random_tick(playing, &mirrors, &mut dice).await;
+                for watcher in &mut watchers {
+                    watcher.until(|mirror| mirror.tick > tick).await;
+                }
+            }
+        }
+        // One that is not to be kept.
+        let request = CreateGameRequest {
+            without_record: true,
+            pace: Pace::Free.into(),
+            max_ticks: 5,
+            ..lockstep()
+        };
+        let (_, [ada, _]) = pair(&mut client, request).await;
+        ada.stream().await.rest().await;
+        let stats = live.stats().await.unwrap();
+        assert_eq!((stats.ended, stats.kept, stats.not_kept), (4, 3, 0));
+    });
+    let parts: Vec<_> =
+        std::fs::read_dir(&root).unwrap().map(|part| part.unwrap().path()).collect();
+    assert_eq!(parts.len(), 1, "the end of the server is the end of the part");
+    let part = crate::common::shown(&parts[0]);
+    assert!(crate::common::done(&["verify", part]).contains("3 games"));
+    let gior = crate::common::folder("live-gior");
+    crate::common::done(&["export", "gior", part, "--out", crate::common::shown(&gior)]);
 }

@@ -2,18 +2,22 @@
 
 use std::{fs, time::Duration};
 
-use bivouac::live::LiveConfig;
+use bivouac::{live::LiveConfig, serve::ServerConfig};
 use proto::v1::{
     self, BoardSize, CreateGameRequest, MapChoice, Pace, PlayRequest, map_choice::Map,
     play_request, play_response,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use crate::client::{
-    Client, Mirror, Seat, create, drawn, join, lockstep, march, order, pair, with_games,
-    with_server, with_uri,
+    Client, Mirror, Seat, create, drawn, join, lockstep, march, order, pair, with_config,
+    with_games, with_server, with_uri,
 };
 
 #[test]
@@ -70,6 +74,51 @@ fn a_player_whose_connection_dies_comes_back_with_the_token() {
 
 fn count(mirror: &Mirror, wanted: &str) -> usize {
     mirror.kinds().iter().filter(|kind| *kind == wanted).count()
+}
+
+#[test]
+fn a_player_whose_machine_is_gone_is_noticed() {
+    let config = ServerConfig {
+        keepalive: Duration::from_millis(100),
+        ..ServerConfig::at(([127, 0, 0, 1], 0).into())
+    };
+    with_config(config, 0, async |uri, _live| {
+        let connect = async |uri: &str| {
+            Client::new(Channel::from_shared(uri.to_owned()).unwrap().connect().await.unwrap())
+        };
+        let mut client = connect(&uri).await;
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        let mut watching = ada.stream().await;
+        // His connection goes through a relay that stops handing anything on, and closes nothing.
+        let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = format!("http://{}", relay.local_addr().unwrap());
+        let server = uri.trim_start_matches("http://").to_owned();
+        let relaying = tokio::spawn(async move {
+            let (mut near, _) = relay.accept().await.unwrap();
+            let mut far = TcpStream::connect(server).await.unwrap();
+            let mut pieces = ([0; 4096], [0; 4096]);
+            loop {
+                tokio::select! {
+                    n = near.read(&mut pieces.0) => {
+                        far.write_all(&pieces.0[..n.unwrap()]).await.unwrap();
+                    }
+                    n = far.read(&mut pieces.1) => {
+                        let piece = &pieces.1[..n.unwrap()];
+                        near.write_all(piece).await.unwrap();
+                        // The whole view is the largest thing he is sent.
+                        if piece.len() > 300 {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            }
+        });
+        let his = Seat { client: connect(&there).await, ..bob };
+        let stream = tokio::spawn(async move { his.stream().await.next().await });
+        watching.until(|mirror| count(mirror, "Disconnected") == 1).await;
+        stream.abort();
+        relaying.abort();
+    });
 }
 
 #[test]
@@ -170,11 +219,14 @@ fn a_quiet_tick_costs_a_few_bytes() {
 
 /// Creates, joins and plays a game of a few ticks.
 async fn short_game(client: &mut Client, number: u32) {
-    let pace = if number % 2 == 0 { Pace::Lockstep } else { Pace::Timed };
-    let turn_ms = if number % 2 == 0 { 3_600_000 } else { 1 };
+    let pace = if number.is_multiple_of(2) { Pace::Lockstep } else { Pace::Timed };
+    let turn_ms = if number.is_multiple_of(2) { 3_600_000 } else { 1 };
     let request = CreateGameRequest { pace: pace.into(), turn_ms, max_ticks: 3, ..lockstep() };
-    let (_, [ada, bob]) = pair(client, request).await;
+    let game = create(client, request).await;
+    let ada = join(client, &game.id, "ada").await;
+    // Opened before the game begins, so that it cannot be over and gone.
     let mut stream = ada.stream().await;
+    let bob = join(client, &game.id, "bob").await;
     for seat in [&ada, &bob] {
         // A timed game may be over by now.
         let _is_taken = client.submit_action(seat.orders(vec![order(None); 3])).await.is_ok();

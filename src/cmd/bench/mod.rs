@@ -3,6 +3,7 @@
 mod bandwidth;
 mod flight;
 mod jax;
+mod live;
 mod maps;
 mod measure;
 mod report;
@@ -20,6 +21,7 @@ use report::Report;
 /// Arguments of `bivouac bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]
@@ -68,6 +70,9 @@ pub(crate) struct Args {
     /// with pyarrow
     #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs"])]
     flight: bool,
+    /// Measure a server of live games over loopback: four loads, each for ten times --seconds
+    #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
+    live: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -89,6 +94,7 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
   bivouac bench --write --games 500                    rows written, against what Parquet allows
   bivouac bench --flight --python venv/bin/python      streams and remote environments
+  bivouac bench --live                                 live games: lateness, CPU, updates
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
@@ -105,6 +111,10 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     }
     if args.flight {
         flight(&args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.live {
+        live::print(&live::measure(10.0 * args.seconds)?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::begin(&args, isa);

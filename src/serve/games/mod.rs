@@ -1,5 +1,6 @@
 //! Live games over gRPC: the service translates between wire messages and the arena's requests.
 
+mod limit;
 mod play;
 mod settings;
 mod wire;
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 pub use proto::v1::game_service_server::GameServiceServer;
 
+pub use self::limit::RequestLimit;
 use self::settings::Rulesets;
 use crate::live::{
     LiveError, LiveHandle,

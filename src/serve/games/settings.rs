@@ -95,8 +95,8 @@ fn board(request: &v1::CreateGameRequest, ruleset: &Ruleset) -> Result<Board, Li
     let size = match request.map.as_ref().and_then(|choice| choice.map.as_ref()) {
         None => Size::Fixed { width: 20, height: 20 },
         Some(Map::Size(size)) => {
-            let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
-            Size::Fixed { width: side(size.width), height: side(size.height) }
+            let tiles = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+            Size::Fixed { width: tiles(size.width), height: tiles(size.height) }
         }
         Some(Map::Text(text)) => return fixed(request, Start::from_text(text)?),
         Some(Map::Json(text)) => return fixed(request, Start::from_json(text)?),

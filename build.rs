@@ -1,6 +1,5 @@
 //! Tells the binary which commit it is built from, for `meta/info.json`. Without git, or in the
 //! repository of something else, it is told nothing.
-#![expect(clippy::print_stdout, reason = "it is how a build script speaks to cargo")]
 
 use std::{
     env,

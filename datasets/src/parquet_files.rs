@@ -3,7 +3,8 @@
 use std::{io, path::Path};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray},
+    array::{Array, ArrayRef, AsArray, new_empty_array},
+    compute::concat,
     datatypes::{DataType, Field, SchemaRef},
 };
 use parquet::{
@@ -201,7 +202,8 @@ impl RowGroups {
             WideColumn::new(column.clone(), level, width, encodings.page_bytes).map(Column::Wide)
         });
         let columns = columns.collect::<Result<_, _>>()?;
-        Ok(RowGroup { schema: self.schema.clone(), columns, rows: 0, raw_bytes: 0 })
+        let schema = self.schema.clone();
+        Ok(RowGroup { schema, columns, waiting: Vec::new(), unwritten: 0, rows: 0, raw_bytes: 0 })
     }
 }
 
@@ -220,20 +222,31 @@ pub(crate) enum Chunk {
 }
 
 impl Column {
-    fn write(&mut self, field: &Field, array: &ArrayRef) -> Result<(), ParquetError> {
+    /// Writes the array of a wide column.
+    fn write_wide(&mut self, array: &ArrayRef) -> Result<(), ParquetError> {
         match (self, array.as_fixed_size_binary_opt()) {
+            (Self::Narrow(_), _) => Ok(()),
             (Self::Wide(column), Some(array)) => {
                 let width = usize::try_from(array.value_length()).unwrap_or(0);
                 column.write(array.value_data().get(..array.len() * width).unwrap_or_default())
             }
             (Self::Wide(_), None) => {
-                let problem = format!("column {:?} is {}", field.name(), array.data_type());
+                let problem = format!("a column of flat bytes is {}", array.data_type());
                 Err(ParquetError::General(problem))
             }
-            (Self::Narrow(column), _) => {
-                compute_leaves(field, array)?.iter().try_for_each(|leaf| column.write(leaf))
-            }
         }
+    }
+
+    /// Writes the arrays of a narrow column, which follow each other.
+    fn write_narrow<'a>(
+        &mut self,
+        field: &Field,
+        arrays: impl Iterator<Item = &'a ArrayRef>,
+    ) -> Result<(), ParquetError> {
+        let Self::Narrow(column) = self else { return Ok(()) };
+        let arrays: Vec<&dyn Array> = arrays.map(AsRef::as_ref).collect();
+        let leaves = compute_leaves(field, &concat(&arrays)?)?;
+        leaves.iter().try_for_each(|leaf| column.write(leaf))
     }
 
     fn close(self) -> Result<Chunk, ParquetError> {
@@ -249,6 +262,9 @@ pub(crate) struct RowGroup {
     schema: SchemaRef,
     /// One for each field: none of them is a struct.
     columns: Vec<Column>,
+    /// Narrow columns, and the wide ones in name only, of rows that are written together.
+    waiting: Vec<Vec<ArrayRef>>,
+    unwritten: usize,
     rows: u64,
     raw_bytes: u64,
 }
@@ -276,13 +292,36 @@ impl RowGroup {
             debug_assert_eq!(array.len(), rows, "{}", field.name());
             debug_assert_eq!(array.data_type(), field.data_type(), "{}", field.name());
             self.raw_bytes += raw_bytes(array);
-            column.write(field, array)?;
+            column.write_wide(array)?;
         }
+        let narrow = arrays.iter().zip(&self.columns).map(|(array, column)| match column {
+            // Its memory goes back to where it came from.
+            Column::Wide(_) => new_empty_array(array.data_type()),
+            Column::Narrow(_) => array.clone(),
+        });
+        self.waiting.push(narrow.collect());
         self.rows += rows as u64;
+        self.unwritten += rows;
+        if self.unwritten >= PAGE_ROWS { self.write_narrow() } else { Ok(()) }
+    }
+
+    /// Writes what waits. Arrays of a few hundred rows, as episodes have, cost the library more than
+    /// their values do.
+    fn write_narrow(&mut self) -> Result<(), DataError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.unwritten = 0;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let fields = self.schema.fields().iter();
+        for (number, (column, field)) in self.columns.iter_mut().zip(fields).enumerate() {
+            column.write_narrow(field, waiting.iter().filter_map(|arrays| arrays.get(number)))?;
+        }
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Result<EncodedRows, DataError> {
+    pub(crate) fn finish(mut self) -> Result<EncodedRows, DataError> {
+        self.write_narrow()?;
         let chunks = self.columns.into_iter().map(Column::close);
         let chunks = chunks.collect::<Result<_, _>>()?;
         Ok(EncodedRows { chunks, rows: self.rows, raw_bytes: self.raw_bytes })

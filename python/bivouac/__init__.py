@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .live import AsyncGameClient, Bot, GameClient
     from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
+    from .render import save_gif
     from .vector import VectorEnv, make_vec
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "games_table",
     "make_vec",
     "read_games",
+    "save_gif",
 ]
 
 _HOMES = {
@@ -65,6 +67,7 @@ _HOMES = {
     "Snapshot": "_engine",
     "games_table": "games",
     "read_games": "games",
+    "save_gif": "render",
 }
 
 

@@ -56,9 +56,19 @@ class Frame:
         self.form = form
 
     def __getattr__(self, name: str) -> np.ndarray:
-        array = np.asarray(self._raw.column(name))
+        if name.startswith("_"):
+            raise AttributeError(name)
+        array = self.column(name)
         self.__dict__[name] = array
         return array
+
+    def column(self, name: str) -> np.ndarray:
+        """A column by its name, `[envs, agents, ...]`.
+
+        Raises:
+            InvalidArgument: these rows have no such column.
+        """
+        return np.asarray(self._raw.column(name))
 
     def observation(self, agent: int | None) -> Any:
         """What learners get: the dense layout, or the compact columns as a dict.
@@ -67,7 +77,7 @@ class Frame:
             agent: number of an agent, for `[envs, ...]`; None for all, as `[envs * agents, ...]`.
         """
         if self.form.layout is not None:
-            return self.of(self._raw_column("observation"), agent)
+            return self.of(self.column("observation"), agent)
         rows = {name: self.of(getattr(self, name), agent) for name in self.columns()}
         scores = [self.of(getattr(self, name), agent) for name in SCORES]
         rows["scoreboard"] = np.stack(scores, axis=-1)
@@ -91,6 +101,3 @@ class Frame:
     def legal(self, agent: int | None) -> np.ndarray:
         """Legal actions: bool, `[rows, n_actions]`. Passing is always legal."""
         return legal_actions(self.of(self.action_mask, agent), self.form.format)
-
-    def _raw_column(self, name: str) -> np.ndarray:
-        return np.asarray(self._raw.column(name))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from .games import Game
 
 Board = tuple[int, int, int, list[int], list[int], list[int]]
 """Height, width, tick, and face, owner and army of each tile, as the engine gives them."""
@@ -35,6 +39,23 @@ def draw(board: Board, mode: str) -> Any:
     if mode == "rgb_array":
         return image(board)
     raise InvalidArgument(f"mode {mode!r}: use 'ansi' or 'rgb_array'")
+
+
+def save_gif(
+    game: Game, path: str | Path, *, seat: int | None = None, every: int = 2, fps: int = 8
+) -> None:
+    """Writes a game as a moving picture; needs Pillow.
+
+    Args:
+        game: from `VectorEnv.games` or `read_games`.
+        seat: who looks; None for the whole board.
+        every: ticks from one picture to the next.
+    """
+    from PIL import Image
+
+    pictures = [Image.fromarray(image(board)) for board in game.boards(seat, every)]
+    rest = {"append_images": pictures[1:], "duration": 1000 // fps, "loop": 0}
+    pictures[0].save(path, format="GIF", save_all=True, **rest)
 
 
 def text(board: Board) -> str:

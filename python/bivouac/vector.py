@@ -107,6 +107,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         if seat is not None and not 0 <= seat < players:
             raise InvalidArgument(f"seat {seat!r}: give 0 to {players - 1}, or None for all")
         self.seat, self.players = seat, players
+        self._shared = {"reward": reward, "threads": threads, "render_mode": render_mode}
         self.opponents, policies = _opponents(opponents, seat, players)
         if not game.get("policies"):
             self.game_spec = self.game_spec.changed({"policies": policies})
@@ -134,7 +135,6 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._frame = Frame(self._engine.frame(), self.form)
-        self._sent = False
 
     # Stepping.
 
@@ -241,7 +241,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         if given.dtype.kind not in "iu":
             raise InvalidArgument(f"actions of {given.dtype}: give whole numbers")
         # A number that does not fit stays one that is out of range.
-        given = np.clip(given, -2, 2**31 - 1).astype("<i4")
+        given = np.clip(given.astype(np.int64), -2, 2**31 - 1).astype("<i4")
         if self.seat is None:
             return given.tobytes()
         told = np.full((self.num_games, len(self.form.seats)), -1, dtype="<i4")
@@ -319,7 +319,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             layout=self.form.layout,
             autoreset=self.autoreset,
             canvas=(self.form.format.height, self.form.format.width),
-            render_mode=self.render_mode,
+            **self._shared,
             **self.game_spec.__dict__,
         )
         twin.restore(self.snapshot([game for game in games for _ in range(n)]))

@@ -16,6 +16,7 @@ use systems::{
 
 use crate::{
     array::PyFrame,
+    board::{self, Board},
     error::{Fault, guarded, panicked},
     game::Game,
     inner::{Inner, Moment},
@@ -149,6 +150,19 @@ impl Engine {
         })
     }
 
+    /// Plays ticks without returning in between, and returns the seconds that took: what the
+    /// environments do without Python. `actions` are those of the ticks one after the other.
+    fn play(&self, py: Python<'_>, actions: &[u8], ticks: usize) -> PyResult<f64> {
+        let actions = numbers(actions);
+        self.with(py, |inner| {
+            let began = std::time::Instant::now();
+            for told in actions.chunks(actions.len().div_ceil(ticks.max(1)).max(1)) {
+                inner.step(told)?;
+            }
+            Ok(began.elapsed().as_secs_f64())
+        })
+    }
+
     /// Begins to play one tick, and returns at once.
     fn send(&self, actions: &[u8]) -> PyResult<()> {
         self.check_process()?;
@@ -262,24 +276,13 @@ impl Engine {
         Ok(by_reason)
     }
 
-    /// Height, width, tick, and face, owner and army of each tile: of the whole board, or as a seat
-    /// sees it. Faces: 0 fog, 1 plain, 2 mountain, 3 city, 4 general, 5 structure in fog; owner -1
-    /// is nobody.
-    #[expect(clippy::type_complexity, reason = "a tuple for one caller in the package")]
-    fn board(
-        &self,
-        py: Python<'_>,
-        env: usize,
-        seat: Option<usize>,
-    ) -> PyResult<(u16, u16, u32, Vec<u16>, Vec<i16>, Vec<i32>)> {
+    /// The board of an environment as a seat sees it, or whole.
+    fn board(&self, py: Python<'_>, env: usize, seat: Option<usize>) -> PyResult<Board> {
         self.with(py, |inner| {
             let position = inner.envs.position(env).map_err(Fault::argument)?;
-            let size = (position.height, position.width, position.turn);
-            let (faces, owners, armies) = match seat {
-                Some(seat) => seen(&inner.envs.seen(env, seat).map_err(Fault::argument)?),
-                None => whole(&position),
-            };
-            Ok((size.0, size.1, size.2, faces, owners, armies))
+            let Some(seat) = seat else { return Ok(board::whole(&position)) };
+            let seen = inner.envs.seen(env, seat).map_err(Fault::argument)?;
+            Ok(board::seen(&position, &seen))
         })
     }
 }
@@ -325,31 +328,4 @@ fn lock(inner: &Mutex<Inner>) -> Result<MutexGuard<'_, Inner>, Fault> {
 /// int32 numbers from their bytes.
 fn numbers(bytes: &[u8]) -> Vec<i32> {
     bytes.as_chunks::<4>().0.iter().map(|number| i32::from_le_bytes(*number)).collect()
-}
-
-type Tiles = (Vec<u16>, Vec<i16>, Vec<i32>);
-
-fn seen(board: &systems::delta::SeenBoard) -> Tiles {
-    let tiles = &board.tiles;
-    let owner = |owner: u8| if owner == 255 { -1 } else { i16::from(owner) };
-    (
-        tiles.iter().map(|tile| tile.face as u16).collect(),
-        tiles.iter().map(|tile| owner(tile.owner)).collect(),
-        tiles.iter().map(|tile| tile.army).collect(),
-    )
-}
-
-fn whole(position: &systems::world::Position) -> Tiles {
-    use systems::delta::Face;
-    let face = |tile: u16| match position.owners[usize::from(tile)] {
-        -2 => Face::Mountain,
-        _ if position.generals.contains(&Some(tile)) => Face::General,
-        _ if position.cities.binary_search(&tile).is_ok() => Face::City,
-        _ => Face::Plain,
-    };
-    (
-        (0..position.height * position.width).map(|tile| face(tile) as u16).collect(),
-        position.owners.iter().map(|&owner| i16::from(owner.max(-1))).collect(),
-        position.armies.clone(),
-    )
 }

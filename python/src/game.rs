@@ -5,9 +5,15 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::ipc::writer::StreamWriter;
 use datasets::games::{ArchivedGame, GamesFile, record_batch};
 use pyo3::{prelude::*, types::PyBytes};
-use systems::record::GameRecord;
+use systems::{
+    record::GameRecord,
+    world::{World, WorldConfig},
+};
 
-use crate::error::{Fault, guarded};
+use crate::{
+    board::{self, Board},
+    error::{Fault, guarded},
+};
 
 /// A game from its start to its end. It can be played again, or entered at any tick.
 #[pyclass(frozen, module = "bivouac._engine")]
@@ -91,6 +97,12 @@ impl Game {
         self.record.outcome.digest
     }
 
+    /// The board every few ticks from the start to the end, as a seat sees it or whole.
+    #[pyo3(signature = (seat=None, every=1))]
+    fn boards(&self, py: Python<'_>, seat: Option<usize>, every: u32) -> PyResult<Vec<Board>> {
+        Ok(py.detach(|| guarded(|| boards(&self.record, seat, every.max(1))))?)
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "Game(episode_id={}, ruleset={:?}, players={}, ticks={}, winners={:?})",
@@ -101,6 +113,25 @@ impl Game {
             self.record.outcome.winners
         )
     }
+}
+
+fn boards(game: &GameRecord, seat: Option<usize>, every: u32) -> Result<Vec<Board>, Fault> {
+    let config = WorldConfig { threads: 1, ..WorldConfig::default() };
+    let mut world = World::new(config).map_err(Fault::argument)?;
+    let id = game.replay_in(&mut world).map_err(Fault::argument)?;
+    let mut boards = Vec::new();
+    for tick in 0..=game.outcome.ticks {
+        world.step();
+        if tick % every != 0 && tick != game.outcome.ticks {
+            continue;
+        }
+        let position = world.position(id).map_err(Fault::argument)?;
+        boards.push(match seat {
+            None => board::whole(&position),
+            Some(seat) => board::seen(&position, &world.seen(id, seat).map_err(Fault::argument)?),
+        });
+    }
+    Ok(boards)
 }
 
 /// The games of a dataset: a Parquet file of games, or a folder of them.

@@ -6,6 +6,7 @@
 //! without the interpreter's lock, and a panic becomes an exception.
 
 mod array;
+mod board;
 mod engine;
 mod error;
 mod game;

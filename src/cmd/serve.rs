@@ -47,6 +47,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64, value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     retain: u32,
+    /// Names of policies that play elsewhere, whose rows are taken (`DoPut`)
+    #[arg(long, value_delimiter = ',', default_value = "learner", value_name = "A,B")]
+    learners: Vec<String>,
     /// A closed dataset to offer as well; may be given several times
     #[arg(long, value_name = "NAME=FOLDER", value_parser = dataset)]
     dataset: Vec<(String, PathBuf)>,
@@ -155,6 +158,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = ServerConfig {
         retain_bytes: usize::try_from(args.retain)? << 20,
         max_streams: usize::try_from(args.max_streams)?,
+        learners: args.learners.clone(),
         datasets,
         tokens: tokens::read(args.tokens.as_deref())?,
         tls: tls(&args)?,

@@ -101,6 +101,15 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// An administrator ended the stream.
+    #[error("an administrator ended this stream after row {seq}")]
+    Cancelled {
+        /// The rows it was sent.
+        seq: u64,
+    },
+    /// All games are over, and the streams have ended.
+    #[error("all games of this server are over, and its streams take no more rows")]
+    Finished,
     /// The server was told to stop.
     #[error("the server is ending")]
     Stopping,

@@ -16,7 +16,11 @@ use std::{
 use datasets::live::LiveBatch;
 use tokio::sync::watch;
 
-use super::{ServeError, stats::LogStats, ticket::Slow};
+use super::{
+    ServeError,
+    stats::{LogStats, StreamStats},
+    ticket::Slow,
+};
 
 /// A batch and its place in the order of all rows.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ struct Place {
     slow: Slow,
     /// Whether the world lost patience with it.
     is_stuck: bool,
+    /// Whether an administrator ended it.
+    is_cancelled: bool,
 }
 
 impl State {
@@ -82,7 +88,10 @@ impl State {
     fn may_drop_oldest(&self) -> bool {
         let Some(oldest) = self.entries.front() else { return false };
         let holds = |place: &Place| {
-            place.slow == Slow::Block && !place.is_stuck && place.next < oldest.end()
+            place.slow == Slow::Block
+                && !place.is_stuck
+                && !place.is_cancelled
+                && place.next < oldest.end()
         };
         !self.readers.is_empty() && !self.readers.values().any(holds)
     }
@@ -133,7 +142,7 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a batch, when there is room for it. Called by the simulation alone.
+    /// Adds a batch, when there is room for it.
     pub fn publish(&self, batch: LiveBatch) {
         let bytes = batch.rows.get_array_memory_size();
         let mut state = self.lock();
@@ -192,6 +201,11 @@ impl Log {
         self.moved.notify_all();
     }
 
+    /// Whether no more rows will come.
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     /// Whether the world is to end.
     pub fn is_stopping(&self) -> bool {
         self.lock().is_stopping
@@ -221,11 +235,31 @@ impl Log {
         let id = state.next_reader;
         state.next_reader += 1;
         state.stats.streams_opened += 1;
-        state.readers.insert(id, Place { next, slow, is_stuck: false });
+        state.readers.insert(id, Place { next, slow, is_stuck: false, is_cancelled: false });
         let end = state.end;
         drop(state);
         self.moved.notify_all();
         Ok(Reader { log: self.clone(), id, opened_at: end, grown: self.grown.subscribe() })
+    }
+
+    /// Ends a stream; says whether there is one of this number.
+    pub fn cancel(&self, id: u64) -> bool {
+        let found = self.lock().readers.get_mut(&id).map(|place| place.is_cancelled = true);
+        self.moved.notify_all();
+        self.grown.send_replace(());
+        found.is_some()
+    }
+
+    /// How each stream stands.
+    pub fn streams(&self) -> Vec<StreamStats> {
+        let state = self.lock();
+        let of_stream = |(&id, place): (&u64, &Place)| StreamStats {
+            id,
+            next: place.next,
+            behind: state.end - place.next.min(state.end),
+            slow: place.slow.name(),
+        };
+        state.readers.iter().map(of_stream).collect()
     }
 
     /// How the ring stands.
@@ -288,6 +322,9 @@ impl Reader {
         let state = &mut *self.log.lock();
         let oldest = state.oldest();
         let Some(place) = state.readers.get_mut(&self.id) else { return Ok(Found::End) };
+        if place.is_cancelled {
+            return Err(ServeError::Cancelled { seq: place.next });
+        }
         if place.is_stuck {
             return Err(ServeError::Stuck {
                 seconds: self.log.patience.as_secs(),

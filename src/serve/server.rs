@@ -18,10 +18,11 @@ use super::{
     ServeError,
     access::{Access, Token},
     datasets::Datasets,
-    envs::{Limits, Sessions},
+    envs::{self, Sessions},
     flights::Offer,
     games::{GameServiceServer, Games, RequestLimit},
     log::Log,
+    put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
@@ -36,6 +37,9 @@ const REAPING: Duration = Duration::from_secs(1);
 
 /// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
 const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Requests and streams of one connection; how many streams there are is limited elsewhere.
+const CONCURRENT: u32 = 100_000;
 
 /// Bytes of a message that a client sends.
 const MESSAGE_BYTES: usize = 16 << 20;
@@ -57,6 +61,8 @@ pub struct ServerConfig {
     pub tls: Option<Tls>,
     /// Whether other machines may connect without TLS or without tokens.
     pub is_insecure: bool,
+    /// Names of policies that play elsewhere and whose rows are taken.
+    pub learners: Vec<String>,
     /// Closed datasets that are offered beside what is played: folders by name.
     pub datasets: BTreeMap<String, PathBuf>,
     /// Environments of all remote sessions together.
@@ -86,6 +92,7 @@ impl ServerConfig {
             tokens: Vec::new(),
             tls: None,
             is_insecure: false,
+            learners: Vec::new(),
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
             env_grace: Duration::from_secs(60),
@@ -95,6 +102,19 @@ impl ServerConfig {
             archive: None,
         }
     }
+}
+
+/// What the server allows at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Streams that are open.
+    pub(super) streams: usize,
+    /// Bytes of the rows that are kept.
+    pub(super) retain_bytes: usize,
+    /// Bytes of a message that a client sends.
+    pub(super) message_bytes: usize,
+    /// Environments of all sessions together.
+    pub(super) envs: usize,
 }
 
 /// Certificates and keys in PEM.
@@ -153,15 +173,16 @@ impl Server {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
         }
         let format = simulated.format;
-        let simulation = Simulation::new(simulated)?;
+        let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let offer = Arc::new(Offer { shares, datasets });
-        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
         let (stop, stopped) = watch::channel(false);
-        let limits = Limits { envs: config.max_envs, grace: config.env_grace };
+        let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
         let sessions = Sessions::new(limits, stopped.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -170,8 +191,19 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let service =
-            Service { log: log.clone(), offer, sessions, access: Access::new(&config.tokens) };
+        let service = Service {
+            log: log.clone(),
+            offer,
+            sessions,
+            access: Access::new(&config.tokens),
+            taker: Arc::new(taker),
+            limits: Limits {
+                streams: config.max_streams,
+                retain_bytes: config.retain_bytes,
+                message_bytes: MESSAGE_BYTES,
+                envs: config.max_envs,
+            },
+        };
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
@@ -269,6 +301,7 @@ fn network(
         let serving = builder
             .http2_keepalive_interval(Some(config.keepalive))
             .http2_keepalive_timeout(Some(config.keepalive))
+            .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
             .add_service(FlightServiceServer::new(rows).max_decoding_message_size(MESSAGE_BYTES))

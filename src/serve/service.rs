@@ -13,16 +13,15 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{
     ServeError,
     access::{Access, Scope},
+    actions,
     envs::{self, Sessions},
     flights::{Flight, Offer},
     log::Log,
-    stats::Stats,
+    put::{self, Taker},
+    server::Limits,
     stream,
     ticket::Ticket,
 };
-
-/// The name of the action that returns [`Stats`].
-const STATS: &str = "stats";
 
 /// What answers requests.
 pub(super) struct Service {
@@ -30,6 +29,8 @@ pub(super) struct Service {
     pub(super) offer: Arc<Offer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) access: Access,
+    pub(super) taker: Arc<Taker>,
+    pub(super) limits: Limits,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -117,25 +118,22 @@ impl FlightService for Service {
 
     async fn do_put(
         &self,
-        _request: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
-        not_offered("DoPut")
+        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        let taken = put::serve(self.taker.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(taken.map(move |taken| {
+            let _pass = &pass;
+            taken
+        }))))
     }
 
     async fn do_action(
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let action = request.into_inner();
-        if action.r#type != STATS {
-            let (what, known) = ("action", STATS.to_owned());
-            return Err(ServeError::Unknown { what, name: action.r#type, known }.into());
-        }
-        let stats = Stats::of(self.log.stats(), &self.offer.shares.sent, self.sessions.counts());
-        // Numbers and flags always become JSON.
-        let json = serde_json::to_vec(&stats).unwrap_or_default();
-        Ok(answers(vec![arrow_flight::Result::new(json)]))
+        let answer = actions::run(self, request.metadata(), request.get_ref())?;
+        Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
     }
 
     async fn list_actions(
@@ -143,10 +141,7 @@ impl FlightService for Service {
         request: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let description = "Rows made, kept, sent and dropped, and streams that are open. \
-                           Takes nothing, returns one JSON object."
-            .to_owned();
-        Ok(answers(vec![ActionType { r#type: STATS.to_owned(), description }]))
+        Ok(answers(actions::list()))
     }
 
     async fn do_exchange(

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cmd;
 
@@ -43,9 +43,14 @@ enum Command {
     Bench(cmd::bench::Args),
 }
 
+/// Reads the command line, with what the environment and a file add to it, and runs the subcommand.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let arguments = cmd::config::layered(&Cli::command(), std::env::args_os())?;
+    Cli::parse_from(arguments).run()
+}
+
 impl Cli {
-    /// Runs the subcommand.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+    fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(args) => cmd::generate::run(args),
             Command::Expand(args) => cmd::expand::run(args),

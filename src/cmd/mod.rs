@@ -2,6 +2,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod bench;
+pub(crate) mod config;
 mod dataset_run;
 pub(crate) mod expand;
 pub(crate) mod export;
@@ -15,4 +16,5 @@ mod progress;
 pub(crate) mod replay;
 pub(crate) mod serve;
 mod summary;
+mod tokens;
 pub(crate) mod verify;

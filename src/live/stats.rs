@@ -11,7 +11,7 @@ pub const LATENESS_US: [u64; 12] =
 /// How the arena stands, and what it did over its life.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LiveStats {
-    /// Games by phase, in the order of [`super::request::GameInfo::phase`]'s phases.
+    /// Games by phase: lobby, starting, running, paused, ended, aborted.
     pub games: [u64; 6],
     /// Games created.
     pub created: u64,

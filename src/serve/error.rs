@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
 use datasets::error::DataError;
-use systems::world::WorldError;
+use systems::{envs::EnvError, world::WorldError};
 use thiserror::Error;
 
 /// Why the server could not start, or what is wrong with a request.
@@ -37,7 +37,10 @@ pub enum ServeError {
     Arrow(#[from] ArrowError),
     /// Finished games that could not be written.
     #[error("finished games cannot be kept: {0}")]
-    Archive(#[from] DataError),
+    Archive(DataError),
+    /// A closed dataset that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A thread panicked.
     #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
     Panicked(&'static str),
@@ -62,6 +65,48 @@ pub enum ServeError {
     /// A method of Flight that this server does not have.
     #[error("{0} is not offered by this server")]
     NotOffered(&'static str),
+    /// Environments that cannot be made.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// Something is more than the server allows.
+    #[error("{what} can be {most} at most: {fix}")]
+    Limit {
+        /// What there would be too much of.
+        what: &'static str,
+        /// How much there can be.
+        most: u64,
+        /// What to do instead.
+        fix: &'static str,
+    },
+    /// A request without a token, or with one that is not known.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// A token that may not do this.
+    #[error("token {name:?} has not the scope {scope:?} that this needs")]
+    Forbidden {
+        /// Name of the token.
+        name: String,
+        /// The scope.
+        scope: &'static str,
+    },
+    /// Certificates or keys that cannot be used.
+    #[error("cannot use the certificate: {0}: give PEM files that belong together")]
+    Tls(tonic::transport::Error),
+    /// An address that strangers can reach, without TLS and tokens.
+    #[error(
+        "{address} can be reached from other machines: give --tls-cert, --tls-key and tokens, \
+         or --insecure if the network is trusted"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The server was told to stop.
+    #[error("the server is ending")]
+    Stopping,
+    /// Another connection goes on with this session.
+    #[error("another connection took this session over: only one can play it")]
+    TakenOver,
     /// As many streams are open as the server allows.
     #[error("{open} streams are open, the most that --max-streams allows: close one first")]
     TooManyStreams {

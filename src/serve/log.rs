@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    hash::{BuildHasher, Hasher, RandomState},
     ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -38,6 +39,8 @@ impl Entry {
 /// The ring.
 #[derive(Debug)]
 pub struct Log {
+    /// A name that no other run of a server has.
+    run: String,
     state: Mutex<State>,
     /// Told when a reader moved or left.
     moved: Condvar,
@@ -117,7 +120,13 @@ impl Log {
     #[must_use]
     pub fn new(capacity: usize, readers_at_most: usize, patience: Duration) -> Arc<Self> {
         let (state, moved, grown) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
-        Arc::new(Self { state, moved, grown, capacity, readers_at_most, patience })
+        let run = run_name();
+        Arc::new(Self { run, state, moved, grown, capacity, readers_at_most, patience })
+    }
+
+    /// The name of this run, by which a client sees that rows are numbered anew.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -206,7 +215,7 @@ impl Log {
                  it may have begun anew; leave the field out to begin with what is kept",
                 state.end
             );
-            return Err(super::ticket::malformed("after", reason));
+            return Err(super::fields::malformed("after", reason));
         }
         let next = after.unwrap_or_else(|| state.oldest());
         let id = state.next_reader;
@@ -234,6 +243,11 @@ impl Log {
     }
 }
 
+fn run_name() -> String {
+    // The keys of the standard hash maps are random numbers of the system.
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 fn drop_oldest(state: &mut State) {
     if let Some(entry) = state.entries.pop_front() {
         state.bytes -= entry.bytes;
@@ -250,6 +264,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The name of the run, see [`Log::run`].
+    pub fn run(&self) -> &str {
+        &self.log.run
+    }
+
     /// The number of rows when it was opened.
     pub fn opened_at(&self) -> u64 {
         self.opened_at

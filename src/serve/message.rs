@@ -14,7 +14,7 @@ use serde::Serialize;
 
 /// What a batch says of itself, as JSON in `app_metadata`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Metadata {
+struct Metadata<'a> {
     /// The number of rows that the world had made with the last row of this batch.
     seq: u64,
     /// Rows that were given up before this batch, since the last batch of the stream.
@@ -23,6 +23,8 @@ struct Metadata {
     policy_version_min: Option<u64>,
     /// The highest.
     policy_version_max: Option<u64>,
+    /// The run of the server that `seq` is a number of; none for closed datasets, which stay.
+    run: Option<&'a str>,
 }
 
 /// An encoded batch. Copies share its bytes.
@@ -38,12 +40,13 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The message for one stream.
-    pub(super) fn for_stream(&self, dropped: u64) -> FlightData {
+    /// The message for one stream of a run.
+    pub(super) fn for_stream(&self, dropped: u64, run: Option<&str>) -> FlightData {
         // The built-in policies have no versions; rows of learners will.
         let (policy_version_min, policy_version_max) = (None, None);
-        let metadata = Metadata { seq: self.end, dropped, policy_version_min, policy_version_max };
-        // Four numbers always become JSON.
+        let seq = self.end;
+        let metadata = Metadata { seq, dropped, policy_version_min, policy_version_max, run };
+        // Numbers and a name always become JSON.
         let json = serde_json::to_vec(&metadata).unwrap_or_default();
         FlightData { app_metadata: json.into(), ..self.data.clone() }
     }

@@ -12,7 +12,11 @@
 //! The world publishes each batch once. Rows are numbered in the order in which they leave it; a
 //! stream is a place in that order, a [`ticket::Ticket`] and nothing that the simulation knows of.
 
+pub mod access;
+mod datasets;
+mod envs;
 pub mod error;
+mod fields;
 pub mod filter;
 mod flights;
 pub mod games;
@@ -28,5 +32,5 @@ mod stream;
 pub mod ticket;
 
 pub use error::ServeError;
-pub use server::{Server, ServerConfig};
+pub use server::{Server, ServerConfig, Tls};
 pub use simulation::Simulated;

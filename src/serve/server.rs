@@ -1,8 +1,10 @@
 //! Starting and ending the server.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -10,10 +12,14 @@ use std::{
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
 
 use super::{
     ServeError,
+    access::{Access, Scope, Token},
+    datasets::Datasets,
+    envs::{Limits, Sessions},
+    flights::Offer,
     games::{GameServiceServer, Games, RequestLimit},
     log::Log,
     service::Service,
@@ -24,6 +30,15 @@ use crate::live::{
     Arena, LiveConfig, LiveHandle,
     archive::{ArchiveConfig, Archivist},
 };
+
+/// How often the server looks for environments that nobody came back to.
+const REAPING: Duration = Duration::from_secs(1);
+
+/// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
+const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes of a message that a client sends.
+const MESSAGE_BYTES: usize = 16 << 20;
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -36,6 +51,18 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// Who may do what; everybody may do everything if there are no tokens.
+    pub tokens: Vec<Token>,
+    /// The certificate, where connections are encrypted.
+    pub tls: Option<Tls>,
+    /// Whether other machines may connect without TLS or without tokens.
+    pub is_insecure: bool,
+    /// Closed datasets that are offered beside what is played: folders by name.
+    pub datasets: BTreeMap<String, PathBuf>,
+    /// Environments of all remote sessions together.
+    pub max_envs: usize,
+    /// How long environments wait for a client whose connection broke.
+    pub env_grace: Duration,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
     /// How often an idle connection is asked whether its client is alive, and how long the answer
@@ -56,10 +83,44 @@ impl ServerConfig {
             retain_bytes: 64 << 20,
             max_streams: 1024,
             patience: Duration::from_secs(60),
+            tokens: Vec::new(),
+            tls: None,
+            is_insecure: false,
+            datasets: BTreeMap::new(),
+            max_envs: 1 << 16,
+            env_grace: Duration::from_secs(60),
             grace: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
             archive: None,
+        }
+    }
+}
+
+/// Certificates and keys in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificate, and those that it was signed with.
+    pub certificate: Vec<u8>,
+    /// Its private key.
+    pub key: Vec<u8>,
+    /// Who signs the certificates of clients, where they need one.
+    pub client_ca: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("is_mutual", &self.client_ca.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn config(&self) -> ServerTlsConfig {
+        let identity = Identity::from_pem(&self.certificate, &self.key);
+        let config = ServerTlsConfig::new().identity(identity);
+        match &self.client_ca {
+            Some(ca) => config.client_ca_root(Certificate::from_pem(ca)),
+            None => config,
         }
     }
 }
@@ -83,12 +144,25 @@ impl Server {
     ///
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
+        let is_open = config.tls.is_none() || config.tokens.is_empty();
+        if is_open && !config.is_insecure && !config.address.ip().is_loopback() {
+            return Err(ServeError::Exposed { address: config.address });
+        }
+        let mut builder = tonic::transport::Server::builder();
+        if let Some(tls) = &config.tls {
+            builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
+        }
         let format = simulated.format;
         let simulation = Simulation::new(simulated)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
         let shares = Arc::new(Shares::new(schema, policies, format));
+        let datasets = Datasets::open(&config.datasets, config.max_streams)?;
+        let offer = Arc::new(Offer { shares, datasets });
         let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let (stop, stopped) = watch::channel(false);
+        let limits = Limits { envs: config.max_envs, grace: config.env_grace };
+        let sessions = Sessions::new(limits, stopped.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -96,16 +170,17 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (stop, stopped) = watch::channel(false);
-        let service = Service { log: log.clone(), shares };
+        let access = Access::new(&config.tokens);
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
         let (mut arena, live) = Arena::new(config.live.clone(), finished);
         let games = Games::new(live.clone());
+        let (rows_log, live_games, pass) = (log.clone(), live.clone(), access.clone());
+        let service = Service { log: rows_log, offer, sessions, access: pass, live: live_games };
         let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, listener, (service, games), stopped, &config)
+            network(&runtime, builder, listener, (service, games, access), stopped, &config)
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
@@ -176,8 +251,9 @@ fn ended(
 
 fn network(
     runtime: &Runtime,
+    builder: tonic::transport::Server,
     listener: TcpListener,
-    (rows, games): (Service, Games),
+    (rows, games, access): (Service, Games, Access),
     stopped: watch::Receiver<bool>,
     config: &ServerConfig,
 ) -> Result<(), ServeError> {
@@ -187,15 +263,28 @@ fn network(
         // A server that was dropped is to stop as well.
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
+    let sessions = rows.sessions.clone();
     let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
-    let check = move |request| limit.check(request);
+    let check = move |request: tonic::Request<()>| {
+        access.check(request.metadata(), Scope::Drive)?;
+        limit.check(request)
+    };
+    let flights = FlightServiceServer::new(rows).max_decoding_message_size(MESSAGE_BYTES);
     runtime.block_on(async {
-        let serving = tonic::transport::Server::builder()
+        let serving = builder
             .http2_keepalive_interval(Some(config.keepalive))
             .http2_keepalive_timeout(Some(config.keepalive))
-            .add_service(FlightServiceServer::new(rows))
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(4 * WINDOW_BYTES)
+            .add_service(flights)
             .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
+        let sessions_left = async {
+            loop {
+                tokio::time::sleep(REAPING).await;
+                sessions.give_up_late();
+            }
+        };
         let overdue = async {
             stop(stopped).await;
             // Streams that nobody reads do not end by themselves.
@@ -204,6 +293,7 @@ fn network(
         tokio::select! {
             result = serving => result.map_err(ServeError::from),
             () = overdue => Ok(()),
+            () = sessions_left => Ok(()),
         }
     })
 }

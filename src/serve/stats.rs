@@ -61,16 +61,22 @@ pub struct Stats {
     pub bytes_sent: u64,
     /// Messages encoded: fewer than were sent where streams share them.
     pub messages_encoded: u64,
+    /// Sessions of remote environments.
+    pub sessions: u64,
+    /// Environments in them.
+    pub envs: u64,
 }
 
 impl Stats {
-    /// Everything now.
-    pub fn of(experiences: LogStats, sent: &Sent) -> Self {
+    /// Everything now; with the numbers of remote sessions and environments.
+    pub fn of(experiences: LogStats, sent: &Sent, (sessions, envs): (usize, usize)) -> Self {
         Self {
             experiences,
             rows_sent: sent.rows.load(Ordering::Relaxed),
             bytes_sent: sent.bytes.load(Ordering::Relaxed),
             messages_encoded: sent.encoded.load(Ordering::Relaxed),
+            sessions: sessions as u64,
+            envs: envs as u64,
         }
     }
 }

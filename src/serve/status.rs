@@ -5,22 +5,33 @@ use tonic::{Code, Status, metadata::MetadataValue};
 use super::ServeError;
 use crate::live::{LiveError, Reason};
 
+/// The code of an error.
+pub(super) fn code(error: &ServeError) -> Code {
+    match error {
+        ServeError::Malformed { .. } | ServeError::Env(_) => Code::InvalidArgument,
+        ServeError::Unknown { .. } => Code::NotFound,
+        ServeError::Unauthenticated(_) => Code::Unauthenticated,
+        ServeError::Forbidden { .. } => Code::PermissionDenied,
+        ServeError::NotOffered(_) => Code::Unimplemented,
+        ServeError::TooManyStreams { .. } | ServeError::Limit { .. } => Code::ResourceExhausted,
+        ServeError::Stuck { .. } | ServeError::TakenOver => Code::Aborted,
+        ServeError::Data(_) => Code::DataLoss,
+        ServeError::Stopping | ServeError::Listen { .. } | ServeError::Transport(_) => {
+            Code::Unavailable
+        }
+        ServeError::Tls(_)
+        | ServeError::Exposed { .. }
+        | ServeError::Thread { .. }
+        | ServeError::World(_)
+        | ServeError::Arrow(_)
+        | ServeError::Archive(_)
+        | ServeError::Panicked(_) => Code::Internal,
+    }
+}
+
 impl From<ServeError> for Status {
     fn from(error: ServeError) -> Self {
-        let code = match &error {
-            ServeError::Malformed { .. } => Code::InvalidArgument,
-            ServeError::Unknown { .. } => Code::NotFound,
-            ServeError::NotOffered(_) => Code::Unimplemented,
-            ServeError::TooManyStreams { .. } => Code::ResourceExhausted,
-            ServeError::Stuck { .. } => Code::Aborted,
-            ServeError::Listen { .. } | ServeError::Transport(_) => Code::Unavailable,
-            ServeError::Thread { .. }
-            | ServeError::World(_)
-            | ServeError::Arrow(_)
-            | ServeError::Archive(_)
-            | ServeError::Panicked(_) => Code::Internal,
-        };
-        Self::new(code, error.to_string())
+        Self::new(code(&error), error.to_string())
     }
 }
 

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ServeError;
+use super::{
+    ServeError,
+    fields::{boolean, list, malformed, narrow, positive, seat, text, unsigned, wrong},
+};
 
 /// What to do when a stream is slower than the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,14 @@ pub struct Form {
     pub max_wait: Option<Duration>,
 }
 
+impl Form {
+    /// Whether no row is filtered out.
+    pub fn takes_all_rows(&self) -> bool {
+        let Self { games, players, min_step, policies, .. } = self;
+        games.is_none() && players.is_none() && *min_step == 0 && policies.is_none()
+    }
+}
+
 /// A request for a stream of experiences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
@@ -53,6 +64,10 @@ pub struct Ticket {
     pub follow: bool,
     /// Only rows after this number of rows, as `seq` in the metadata of a batch tells.
     pub after: Option<u64>,
+    /// The run of the server that `after` is a number of; in another run it means nothing.
+    pub run: Option<String>,
+    /// The closed dataset whose rows are wanted; none for what is being played.
+    pub dataset: Option<String>,
     /// What to do when the stream is slow.
     pub slow: Slow,
 }
@@ -96,6 +111,8 @@ impl Ticket {
                 "max_wait_ms" => form.max_wait = Some(wait(name, value)?),
                 "follow" => ticket.follow = boolean(name, value)?,
                 "after" => ticket.after = Some(unsigned(name, value)?),
+                "run" => ticket.run = Some(text(name, value)?),
+                "dataset" => ticket.dataset = Some(text(name, value)?),
                 "slow" => ticket.slow = slow(name, value)?,
                 _ => {
                     return Err(malformed(
@@ -105,46 +122,23 @@ impl Ticket {
                 }
             }
         }
+        ticket.check_dataset()?;
         Ok(ticket)
     }
-}
 
-/// An error about a field.
-pub(super) fn malformed(what: &str, reason: impl Into<String>) -> ServeError {
-    ServeError::Malformed { what: what.to_owned(), reason: reason.into() }
-}
-
-fn wrong(name: &str, value: &Value, wanted: &str) -> ServeError {
-    // What a stranger wrote may be long.
-    let shown: String = value.to_string().chars().take(60).collect();
-    malformed(name, format!("{shown} is not {wanted}"))
-}
-
-fn unsigned(name: &str, value: &Value) -> Result<u64, ServeError> {
-    value.as_u64().ok_or_else(|| wrong(name, value, "a whole number from 0"))
-}
-
-fn narrow<T: TryFrom<u64>>(name: &str, number: u64) -> Result<T, ServeError> {
-    T::try_from(number).map_err(|_range| malformed(name, format!("{number} is too large")))
-}
-
-fn seat(name: &str, value: &Value) -> Result<u8, ServeError> {
-    let wanted = || wrong(name, value, "a seat: use 0 to 15");
-    let number = value.as_u64().filter(|&seat| seat < 16).ok_or_else(wanted)?;
-    narrow(name, number)
-}
-
-fn positive(name: &str, value: &Value) -> Result<usize, ServeError> {
-    let wanted = || wrong(name, value, "a number of rows from 1");
-    narrow(name, value.as_u64().filter(|&rows| rows > 0).ok_or_else(wanted)?)
-}
-
-fn text(name: &str, value: &Value) -> Result<String, ServeError> {
-    value.as_str().map(str::to_owned).ok_or_else(|| wrong(name, value, "a name in quotes"))
-}
-
-fn boolean(name: &str, value: &Value) -> Result<bool, ServeError> {
-    value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))
+    /// A closed dataset has no new rows to wait for, and nobody waits for its readers.
+    fn check_dataset(&self) -> Result<(), ServeError> {
+        let reason = "leave it out: a closed dataset has no new rows";
+        match self {
+            Self { dataset: None, .. } => Ok(()),
+            Self { follow: true, .. } => Err(malformed("follow", reason)),
+            Self { slow: Slow::DropOldest, .. } => Err(malformed("slow", reason)),
+            Self { form: Form { max_wait: Some(_), .. }, .. } => {
+                Err(malformed("max_wait_ms", reason))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn wait(name: &str, value: &Value) -> Result<Duration, ServeError> {
@@ -158,18 +152,6 @@ fn slow(name: &str, value: &Value) -> Result<Slow, ServeError> {
         Some("drop_oldest") => Ok(Slow::DropOldest),
         _ => Err(wrong(name, value, "a policy for slow streams: use \"block\" or \"drop_oldest\"")),
     }
-}
-
-fn list<T>(
-    name: &str,
-    value: &Value,
-    item: impl Fn(&str, &Value) -> Result<T, ServeError>,
-) -> Result<Vec<T>, ServeError> {
-    let items = value.as_array().filter(|items| !items.is_empty());
-    let items = items.ok_or_else(|| {
-        wrong(name, value, "a list with something in it; leave the field out to get all")
-    })?;
-    items.iter().map(|value| item(name, value)).collect()
 }
 
 /// Sorted without duplicates, so that equal wishes are equal.
@@ -187,7 +169,7 @@ mod tests {
     fn every_field_is_read() {
         let text = br#"{"games": [3, 1, 3], "players": [1], "min_step": 10,
             "policies": ["hunter"], "columns": ["step", "army"], "batch_rows": 64,
-            "max_wait_ms": 5, "follow": true, "after": 12, "slow": "drop_oldest"}"#;
+            "max_wait_ms": 5, "follow": true, "after": 12, "run": "7f", "slow": "drop_oldest"}"#;
         let form = Form {
             games: Some(vec![1, 3]),
             players: Some(vec![1]),
@@ -197,7 +179,9 @@ mod tests {
             batch_rows: Some(64),
             max_wait: Some(Duration::from_millis(5)),
         };
-        let wanted = Ticket { form, follow: true, after: Some(12), slow: Slow::DropOldest };
+        let run = Some("7f".to_owned());
+        let slow = Slow::DropOldest;
+        let wanted = Ticket { form, follow: true, after: Some(12), run, dataset: None, slow };
         assert_eq!(Ticket::parse(text).unwrap(), wanted);
     }
 
@@ -225,6 +209,10 @@ mod tests {
             (r#"{"follow": 1}"#, "follow"),
             (r#"{"after": 0.5}"#, "after"),
             (r#"{"slow": "spill"}"#, "slow"),
+            (r#"{"run": 7}"#, "run"),
+            (r#"{"dataset": "old", "follow": true}"#, "follow"),
+            (r#"{"dataset": "old", "slow": "drop_oldest"}"#, "slow"),
+            (r#"{"dataset": "old", "max_wait_ms": 1}"#, "max_wait_ms"),
             (r#"{"turbo": true}"#, "turbo"),
         ] {
             let error = Ticket::parse(text.as_bytes()).unwrap_err().to_string();

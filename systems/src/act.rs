@@ -2,6 +2,7 @@
 
 use crate::{
     components::Cell,
+    envs::refusal,
     isa::Isa,
     policies::{self, Policy},
     rules::view::View,
@@ -14,6 +15,9 @@ pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K,
     let standing = &visit.game.standing;
     if standing.has_ended() || standing.is_first {
         return;
+    }
+    if visit.inbox.is_some() {
+        hear(visit);
     }
     for seat in 0..usize::from(visit.game.setup.players) {
         let policy = Policy::of(visit.game.setup.policies[seat]);
@@ -28,5 +32,24 @@ pub fn act<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K,
         if policy.remembers() {
             visit.game.ledger.notes[seat] = notes;
         }
+    }
+}
+
+/// Makes the actions of a vector environment the orders of the seats that are played from outside.
+#[inline(never)]
+fn hear<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
+    let Visit { game, shape, rules, context, inbox, .. } = visit;
+    let Some(inbox) = inbox else { return };
+    let seats = (0..16_usize).filter(|seat| inbox.seats >> seat & 1 != 0);
+    for (agent, seat) in seats.enumerate().take_while(|(_, seat)| *seat < P) {
+        let is_outside = seat < usize::from(game.setup.players)
+            && Policy::of(game.setup.policies[seat]) == Policy::External;
+        if !is_outside {
+            continue;
+        }
+        let (action, format) = (inbox.actions[agent], context.outbox.format);
+        let (order, refusal) = refusal::read(game, shape, rules, seat, action, format);
+        game.orders.0[seat] = order;
+        inbox.refused[agent] = refusal as u8;
     }
 }

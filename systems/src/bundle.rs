@@ -88,32 +88,58 @@ pub(crate) fn borrow<const K: usize, const P: usize, A: Cell>(
     Game { setup, standing, ledger, terrain, territory, armies, vision, orders }
 }
 
-fn wide_plane<const K: usize>(plane: &Plane<K>) -> Plane<16> {
-    let mut wide = Plane::EMPTY;
-    wide.0[..K].copy_from_slice(&plane.0);
-    wide
+/// The first words of a plane, or all of them and empty ones.
+fn fitted_plane<const K: usize, const L: usize>(plane: &Plane<K>) -> Plane<L> {
+    Plane(std::array::from_fn(|word| plane.0.get(word).copied().unwrap_or(0)))
 }
 
-/// The first entries of a longer array.
-fn longer<T: Copy, const P: usize, const Q: usize>(values: [T; P], filler: T) -> [T; Q] {
+/// The first entries of another array, or all of them and fillers.
+fn fitted_array<T: Copy, const P: usize, const Q: usize>(values: [T; P], filler: T) -> [T; Q] {
     std::array::from_fn(|i| values.get(i).copied().unwrap_or(filler))
 }
 
-/// The same game in the class that holds any game.
-pub(crate) fn widened<const K: usize, const P: usize, A: Cell>(
+/// The same game in another class, which must hold it.
+pub(crate) fn fitted<
+    const K: usize,
+    const P: usize,
+    A: Cell,
+    const L: usize,
+    const Q: usize,
+    B: Cell,
+>(
     bundle: &Bundle<K, P, A>,
     shape: u16,
-) -> Bundle<16, 16, i32> {
+) -> Bundle<L, Q, B> {
     let (setup, standing, ledger, terrain, territory, armies, vision, orders) = bundle;
-    let mut wide = Armies::default();
-    for tile in Plane::<K>::first(64 * K).tiles() {
-        wide.set(tile, armies.get(tile));
+    let mut moved = Armies::default();
+    for tile in Plane::<K>::first(64 * K.min(L)).tiles() {
+        let units = armies.get(tile);
+        if units != 0 {
+            moved.set(tile, units);
+        }
     }
-    let mut allies = longer(setup.allies, 0);
+    (
+        fitted_setup(setup, shape),
+        fitted_standing(standing),
+        fitted_ledger(ledger),
+        Terrain {
+            passable: fitted_plane(&terrain.passable),
+            cities: fitted_plane(&terrain.cities),
+            generals: fitted_plane(&terrain.generals),
+        },
+        Territory(fitted_array(territory.0.map(|plane| fitted_plane(&plane)), Plane::EMPTY)),
+        moved,
+        Vision(fitted_array(vision.0.map(|plane| fitted_plane(&plane)), Plane::EMPTY)),
+        Orders(fitted_array(orders.0, Order::PASS)),
+    )
+}
+
+fn fitted_setup<const P: usize, const Q: usize>(setup: &Setup<P>, shape: u16) -> Setup<Q> {
+    let mut allies = fitted_array(setup.allies, 0);
     for (seat, allies) in allies.iter_mut().enumerate().skip(P) {
         *allies = 1 << seat;
     }
-    let setup = Setup {
+    Setup {
         id: setup.id,
         key: setup.key,
         game: setup.game,
@@ -124,10 +150,13 @@ pub(crate) fn widened<const K: usize, const P: usize, A: Cell>(
         players: setup.players,
         has_teams: setup.has_teams,
         has_fog: setup.has_fog,
-        policies: longer(setup.policies, 0),
+        policies: fitted_array(setup.policies, 0),
         allies,
-    };
-    let standing = Standing {
+    }
+}
+
+fn fitted_standing<const P: usize, const Q: usize>(standing: &Standing<P>) -> Standing<Q> {
+    Standing {
         turn: standing.turn,
         idle: standing.idle,
         neutral: standing.neutral,
@@ -137,34 +166,23 @@ pub(crate) fn widened<const K: usize, const P: usize, A: Cell>(
         departing: standing.departing,
         fallen: standing.fallen,
         is_first: standing.is_first,
-        generals: longer(standing.generals, NO_TILE),
-        land: longer(standing.land, 0),
-        army: longer(standing.army, 0),
-    };
-    let blank = Ledger::<16>::BLANK;
-    let ledger = Ledger {
-        deaths: longer(ledger.deaths, 0),
+        generals: fitted_array(standing.generals, NO_TILE),
+        land: fitted_array(standing.land, 0),
+        army: fitted_array(standing.army, 0),
+    }
+}
+
+fn fitted_ledger<const P: usize, const Q: usize>(ledger: &Ledger<P>) -> Ledger<Q> {
+    let blank = Ledger::<1>::BLANK;
+    Ledger {
+        deaths: fitted_array(ledger.deaths, 0),
         n_deaths: ledger.n_deaths,
-        surrenders: longer(ledger.surrenders, 0),
+        surrenders: fitted_array(ledger.surrenders, 0),
         n_surrenders: ledger.n_surrenders,
-        captures: longer(ledger.captures, 0),
-        neutralise_at: longer(ledger.neutralise_at, u32::MAX),
-        fallen: longer(ledger.fallen, blank.fallen[0]),
-        worth: longer(ledger.worth, 0.0),
-        notes: longer(ledger.notes, [0; 2]),
-    };
-    (
-        setup,
-        standing,
-        ledger,
-        Terrain {
-            passable: wide_plane(&terrain.passable),
-            cities: wide_plane(&terrain.cities),
-            generals: wide_plane(&terrain.generals),
-        },
-        Territory(longer(territory.0.map(|plane| wide_plane(&plane)), Plane::EMPTY)),
-        wide,
-        Vision(longer(vision.0.map(|plane| wide_plane(&plane)), Plane::EMPTY)),
-        Orders(longer(orders.0, Order::PASS)),
-    )
+        captures: fitted_array(ledger.captures, 0),
+        neutralise_at: fitted_array(ledger.neutralise_at, u32::MAX),
+        fallen: fitted_array(ledger.fallen, blank.fallen[0]),
+        worth: fitted_array(ledger.worth, 0.0),
+        notes: fitted_array(ledger.notes, [0; 2]),
+    }
 }

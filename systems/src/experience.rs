@@ -32,7 +32,9 @@ pub(crate) fn experience<const K: usize, const P: usize, A: Cell>(
         if end & (flag::TERMINATED | flag::TRUNCATED) != 0 {
             left &= !(1 << seat);
         }
-        if let Some(rows) = rows.as_deref_mut() {
+        if let Some(rows) = rows.as_deref_mut()
+            && rows.turn_to_seat(seat)
+        {
             isa.run(Scribe { game, shape, rules, context, rows, seat, end });
         }
     }

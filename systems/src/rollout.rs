@@ -20,6 +20,24 @@ pub enum Maps {
     Generated(MapSpec),
     /// The same start for every game.
     Fixed(Arc<Start>),
+    /// One of some starts for each game, drawn with the seed and the game's index.
+    Pool(Arc<[Arc<Start>]>),
+}
+
+impl Maps {
+    /// The start of an episode of a game.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of the pool's length")]
+    pub fn start(&self, seed: u64, game: u64, episode: u32) -> Arc<Start> {
+        let key = dice::episode_key(seed, game, episode);
+        match self {
+            Self::Generated(spec) => Arc::new(spec.generate(key)),
+            Self::Fixed(start) => start.clone(),
+            Self::Pool(starts) => {
+                starts[(dice::mix(key) % starts.len().max(1) as u64) as usize].clone()
+            }
+        }
+    }
 }
 
 /// What games a rollout plays.
@@ -47,10 +65,7 @@ impl RolloutSpec {
     /// The start of a game.
     #[must_use]
     pub fn start(&self, game: u64) -> Arc<Start> {
-        match &self.maps {
-            Maps::Generated(spec) => Arc::new(spec.generate(dice::episode_key(self.seed, game, 0))),
-            Maps::Fixed(start) => start.clone(),
-        }
+        self.maps.start(self.seed, game, 0)
     }
 
     /// Which of [`RolloutSpec::policies`] plays a seat of a game.

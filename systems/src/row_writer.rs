@@ -26,6 +26,10 @@ pub(crate) struct RowWriter<'a> {
     /// Words of the planes of one row, and of its mask.
     plane_words: usize,
     mask_words: usize,
+    /// Seats that have rows.
+    seats: u16,
+    /// The row of the present game's first seat, where every game has its place.
+    place: Option<usize>,
 }
 
 impl<'a> RowWriter<'a> {
@@ -38,8 +42,31 @@ impl<'a> RowWriter<'a> {
             words: format.words(),
             plane_words: PLANES.len() * format.words(),
             mask_words: format.mask_planes() * format.words(),
+            seats: u16::MAX,
+            place: None,
             batch,
         }
+    }
+
+    /// Writes one row for each of some seats, at the place of its game.
+    #[inline(always)]
+    pub(crate) fn in_slots(batch: &'a mut RowBatch, seats: u16) -> Self {
+        Self { seats, place: Some(0), ..Self::new(batch) }
+    }
+
+    /// Turns to the game whose rows begin at `row`.
+    #[inline(always)]
+    pub(crate) fn turn_to_game(&mut self, row: usize) {
+        self.place = Some(row);
+    }
+
+    /// Turns to a seat's row. Returns whether the seat has one.
+    #[inline(always)]
+    pub(crate) fn turn_to_seat(&mut self, seat: usize) -> bool {
+        let Some(place) = self.place else { return true };
+        let before = self.seats & ((1 << seat) - 1);
+        self.batch.len = place + before.count_ones() as usize;
+        self.seats >> seat & 1 != 0
     }
 
     /// What all rows have in common.

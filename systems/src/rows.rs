@@ -63,6 +63,8 @@ pub mod flag {
     pub const WON: u8 = 8;
     /// Some army is larger than the `army` column can hold and saturates in it.
     pub const LARGE_ARMY: u8 = 16;
+    /// The row was written by the last step (rows of a vector environment only).
+    pub const ACTIVE: u8 = 32;
 }
 
 /// Rows of a batch at most: with two players, games are shared out by the 128.

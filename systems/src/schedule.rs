@@ -129,8 +129,8 @@ fn every_class(phases: Phases) -> Systems {
 fn of_class<const K: usize, const P: usize, A: Cell>(phases: Phases) -> Systems {
     let system = move |mut batch: Query<Row<K, P, A>, Without<Live>>,
                        mut live: Query<Row<K, P, A>, With<Live>>,
-                       tables: Tables<K>| {
-        over_all_games(phases, &mut batch, &mut live, &tables);
+                       mut tables: Tables<K>| {
+        over_all_games(phases, &mut batch, &mut live, &mut tables);
     };
     // Preparing a system costs more than taking a small game through all phases.
     let has_games = any_match_filter::<(With<Territory<K, P>>, With<Armies<K, A>>)>;

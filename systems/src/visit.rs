@@ -20,6 +20,7 @@ use crate::{
     rows::{BATCH_ROWS, RowBatch, RowFormat, SharedSink},
     rules::{ruleset::Rules, shape::Shape},
     schedule::Phase,
+    slots::{Inbox, SlotRange, Slots},
     turn::turn,
 };
 
@@ -108,6 +109,8 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub recording: Option<&'g mut Recording>,
     /// The orders that wait, if its seats have queues.
     pub queues: Option<&'g mut Queues>,
+    /// What its seats are told, if it belongs to a vector environment.
+    pub(crate) inbox: Option<Inbox<'g>>,
     /// Its shape.
     pub shape: &'c Shape<K>,
     /// Its rules.
@@ -127,6 +130,7 @@ pub struct Tables<'w, const K: usize> {
     ended: Res<'w, Ended>,
     runner: Res<'w, Runner>,
     due: Res<'w, Due>,
+    slots: ResMut<'w, Slots>,
 }
 
 /// Takes all games of one class through some phases: the body of every system.
@@ -134,7 +138,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     phases: Phases,
     batch: &mut Query<Row<K, P, A>, Without<Live>>,
     live: &mut Query<Row<K, P, A>, With<Live>>,
-    tables: &Tables<K>,
+    tables: &mut Tables<K>,
 ) {
     let context = Context {
         shapes: &tables.shapes.0,
@@ -147,11 +151,13 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     let isa = tables.runner.isa;
     let mut place = class_place::<K, P, A>();
     let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
-    let tables_of_games = tables_of_games.filter(|_| !tables.runner.only_due);
+    let only_due = tables.runner.only_due;
+    let tables_of_games = tables_of_games.filter(move |_| !only_due);
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
         let chunks = columns.len().div_ceil(games_per_chunk(&tables.outbox, P)) as u64;
         let prefetches = columns.len() > CACHED_GAMES;
+        let slots = tables.slots.0.as_mut().and_then(|s| s.slots::<K, P, A>(columns.len()));
         let traversal = Traversal {
             phases,
             context: &context,
@@ -159,7 +165,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
             parallel: tables.runner.parallel,
             prefetches,
         };
-        traversal.split::<K, P, A>(columns, place);
+        traversal.split::<K, P, A>(columns, place, slots);
         place += chunks;
     }
     for &entity in &tables.due.0 {
@@ -168,7 +174,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
         let has_rows = row.standing.active != 0;
         let mut batch = if has_rows { take_rows(phases, &context, P) } else { None };
         let mut rows = batch.as_mut().map(RowWriter::new);
-        visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, rows.as_mut());
+        visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, rows.as_mut(), None);
         give_rows(&context, batch, place);
         place += 1;
     }
@@ -221,39 +227,58 @@ impl<const K: usize> Traversal<'_, K> {
         self,
         columns: Columns<'_, K, P, A>,
         place: u64,
+        slots: Option<SlotRange<'_>>,
     ) {
         let per_chunk = games_per_chunk(self.context.outbox, P);
         let chunks = columns.len().div_ceil(per_chunk);
         if chunks <= 1 {
-            self.chunk::<P, A>(columns, place);
+            self.chunk::<P, A>(columns, place, slots);
             return;
         }
         let half = chunks / 2;
         let (first, rest) = columns.split_at(half * per_chunk);
+        let (first_slots, rest_slots) = slots.map(|slots| slots.split_at(half * per_chunk)).unzip();
         let rest_place = place + half as u64;
         if self.parallel {
             rayon::join(
-                || self.split::<KK, P, A>(first, place),
-                || self.split::<KK, P, A>(rest, rest_place),
+                || self.split::<KK, P, A>(first, place, first_slots),
+                || self.split::<KK, P, A>(rest, rest_place, rest_slots),
             );
         } else {
-            self.split::<KK, P, A>(first, place);
-            self.split::<KK, P, A>(rest, rest_place);
+            self.split::<KK, P, A>(first, place, first_slots);
+            self.split::<KK, P, A>(rest, rest_place, rest_slots);
         }
     }
 
-    fn chunk<const P: usize, A: Cell>(self, columns: Columns<'_, K, P, A>, place: u64) {
+    fn chunk<const P: usize, A: Cell>(
+        self,
+        columns: Columns<'_, K, P, A>,
+        place: u64,
+        mut slots: Option<SlotRange<'_>>,
+    ) {
         if columns.is_empty() {
             return;
         }
         let mut rows = take_rows(self.phases, self.context, columns.len() * P);
+        if let Some(slots) = &mut slots {
+            if self.phases.has(Phase::Act) {
+                slots.forget_refusals();
+            }
+            if let Some(rows) = &mut rows {
+                slots.prepare(rows);
+            }
+        }
         self.isa.run(Chunk::<K, P, A> {
             columns,
             context: self.context,
             rows: rows.as_mut(),
+            slots: slots.as_mut(),
             prefetches: self.prefetches,
             phases: self.phases,
         });
+        if let (Some(mut slots), Some(rows)) = (slots, &mut rows) {
+            slots.store(rows);
+        }
         give_rows(self.context, rows, place);
     }
 }
@@ -275,40 +300,52 @@ fn give_rows<const K: usize>(context: &Context<'_, K>, rows: Option<RowBatch>, p
 }
 
 /// A chunk of games on its way through a stage.
-struct Chunk<'a, const K: usize, const P: usize, A: Cell> {
+struct Chunk<'a, 's, const K: usize, const P: usize, A: Cell> {
     columns: Columns<'a, K, P, A>,
     context: &'a Context<'a, K>,
     rows: Option<&'a mut RowBatch>,
+    slots: Option<&'a mut SlotRange<'s>>,
     prefetches: bool,
     phases: Phases,
 }
 
-impl<const K: usize, const P: usize, A: Cell> Work for Chunk<'_, K, P, A> {
+impl<const K: usize, const P: usize, A: Cell> Work for Chunk<'_, '_, K, P, A> {
     #[inline(always)]
     fn run(mut self, isa: Isa) {
-        let mut rows = self.rows.map(RowWriter::new);
+        let seats = self.slots.as_ref().map(|slots| slots.seats());
+        let mut rows = self.rows.map(|batch| match seats {
+            None => RowWriter::new(batch),
+            Some(seats) => RowWriter::in_slots(batch, seats),
+        });
         for i in 0..self.columns.len() {
             if self.prefetches {
                 self.columns.prefetch_after(i);
             }
             let game = self.columns.game(i);
-            visit_one::<K, P, A>(self.phases, game, self.context, isa, rows.as_mut());
+            let inbox = self.slots.as_deref_mut().map(|slots| {
+                if let Some(rows) = &mut rows {
+                    rows.turn_to_game(i * slots.agents());
+                }
+                slots.inbox(i)
+            });
+            visit_one::<K, P, A>(self.phases, game, self.context, isa, rows.as_mut(), inbox);
         }
     }
 }
 
 #[inline(always)]
-fn visit_one<const K: usize, const P: usize, A: Cell>(
+pub(crate) fn visit_one<'g, const K: usize, const P: usize, A: Cell>(
     phases: Phases,
-    components: Components<'_, K, P, A>,
+    components: Components<'g, K, P, A>,
     context: &Context<'_, K>,
     isa: Isa,
     rows: Option<&mut RowWriter<'_>>,
+    inbox: Option<Inbox<'g>>,
 ) {
     let Components { game, script, watch, recording, queues } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    let visit = &mut Visit { game, script, watch, recording, queues, shape, rules, context };
+    let visit = &mut Visit { game, script, watch, recording, queues, inbox, shape, rules, context };
     if phases.has(Phase::Reset) {
         reset(visit);
     }

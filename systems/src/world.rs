@@ -5,6 +5,7 @@ mod error;
 mod live;
 mod position;
 mod seats;
+pub(crate) mod slotted;
 mod widening;
 
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
@@ -34,6 +35,7 @@ use crate::{
         shape::{MAX_SIDE, Shape},
     },
     schedule::{self, Phase},
+    slots::Slots,
     start::Start,
     visit::{Due, Ended, Live, Outbox, Outgrown, Rulebook, Runner, Shapes},
 };
@@ -150,6 +152,7 @@ impl World {
         ecs.insert_resource(Due::default());
         ecs.insert_resource(Ended::default());
         ecs.insert_resource(Outgrown(AtomicBool::new(false)));
+        ecs.insert_resource(Slots::default());
         ecs.insert_resource(Runner { isa: config.isa, parallel: false, only_due: false });
         let format = RowFormat { height: 1, width: 1, has_builds: false, has_owners: false };
         ecs.insert_resource(Outbox { sink: None, format, reward: Reward::SPARSE, is_sparse: true });
@@ -210,8 +213,16 @@ impl World {
     ///
     /// What no game can have: see [`Start::check`] and [`WorldError`].
     pub fn create(&mut self, spec: &GameSpec<'_>) -> Result<GameId, WorldError> {
+        self.create_as(spec, Class::of(spec.start))
+    }
+
+    /// Creates a game in a class that holds its start.
+    pub(crate) fn create_as(
+        &mut self,
+        spec: &GameSpec<'_>,
+        class: Class,
+    ) -> Result<GameId, WorldError> {
         self.check(spec)?;
-        let class = Class::of(spec.start);
         let id = with_class!(class, |K, P, A| {
             let bundle = self.bundle::<K, P, A>(spec);
             let entity = self.ecs.spawn((bundle, class)).id();
@@ -317,12 +328,22 @@ impl World {
     ///
     /// As [`World::create`], and [`WorldError::OtherSize`] where the table would have to change.
     pub fn reset(&mut self, id: GameId, spec: &GameSpec<'_>) -> Result<(), WorldError> {
-        self.check(spec)?;
         let (class, wanted) = (self.class(id)?, Class::of(spec.start));
         let fits = class == wanted || class == Class::WIDE;
         if !fits {
             return Err(WorldError::OtherSize(id));
         }
+        self.reset_as(id, class, spec)
+    }
+
+    /// Begins another game in the place of one whose class holds its start.
+    pub(crate) fn reset_as(
+        &mut self,
+        id: GameId,
+        class: Class,
+        spec: &GameSpec<'_>,
+    ) -> Result<(), WorldError> {
+        self.check(spec)?;
         with_class!(class, |K, P, A| {
             let mut bundle = self.bundle::<K, P, A>(spec);
             bundle.0.id = id.0.to_bits();
@@ -435,9 +456,17 @@ impl World {
 
     fn finish(&mut self) {
         self.ecs.resource_mut::<Due>().0.clear();
-        if self.ecs.resource_mut::<Outgrown>().0.swap(false, Ordering::Relaxed) {
+        // A vector environment moves its games itself, since their places are promised.
+        if self.slots().is_none()
+            && self.ecs.resource_mut::<Outgrown>().0.swap(false, Ordering::Relaxed)
+        {
             self.widen();
         }
+    }
+
+    /// Whether it has threads besides the calling one.
+    pub(crate) fn is_threaded(&self) -> bool {
+        self.pool.is_some()
     }
 
     /// Runs `work` on a thread of the world's pool, so that the steps it takes need not wake it.

@@ -8,7 +8,7 @@ use proto::v1::{BoardSize, CreateGameRequest, MapChoice, Pace, Phase, map_choice
 
 use crate::client::{
     Client, Dice, Mirror, Seat, Watcher, create, drawn, join, lockstep, march, order, pair,
-    with_config, with_games, with_server,
+    with_config, with_games, with_server, with_uri,
 };
 use tonic::transport::Channel;
 
@@ -273,4 +273,33 @@ fn finished_games_are_kept_and_can_be_played_again() {
     assert!(crate::common::done(&["verify", part]).contains("3 games"));
     let gior = crate::common::folder("live-gior");
     crate::common::done(&["export", "gior", part, "--out", crate::common::shown(&gior)]);
+}
+
+#[test]
+fn the_numbers_of_live_games_are_among_those_of_the_server() {
+    use arrow_flight::{Action, flight_service_client::FlightServiceClient};
+    with_uri(LiveConfig::default(), 0, async |uri, _live| {
+        let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = Client::new(channel.clone());
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        create(&mut client, lockstep()).await;
+        let mut stream = ada.stream().await;
+        for seat in [&ada, &bob] {
+            seat.submit(order(None)).await.unwrap();
+        }
+        stream.until(|mirror| mirror.tick == 1).await;
+        let answer = FlightServiceClient::new(channel).do_action(Action::new("stats", "")).await;
+        let body = answer.unwrap().into_inner().message().await.unwrap().unwrap().body;
+        let stats: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let live = &stats["live"];
+        assert_eq!(live["games"], serde_json::json!([1, 0, 1, 0, 0, 0]), "{live}");
+        assert_eq!(
+            (&live["created"], &live["ticks"], &live["streams"]),
+            (&2.into(), &1.into(), &1.into())
+        );
+        assert_eq!(
+            live["lateness"].as_array().unwrap().iter().filter_map(|n| n.as_u64()).sum::<u64>(),
+            1
+        );
+    });
 }

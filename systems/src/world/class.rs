@@ -43,15 +43,25 @@ impl Class {
         if is_wide {
             return Self::WIDE;
         }
+        Self::for_boards(usize::from(start.tiles()), start.players())
+    }
+
+    /// Whether every game of another class can be stored in this one.
+    pub(crate) fn holds(self, other: Self) -> bool {
+        self.words >= other.words && self.seats >= other.seats && (self.is_wide || !other.is_wide)
+    }
+
+    /// The smallest class for boards of so many tiles with so many seats and ordinary armies.
+    pub(crate) fn for_boards(tiles: usize, seats: usize) -> Self {
         // Six classes in all: each more costs compile time and cache for code, each less memory.
-        let (words, seats) = match (start.tiles(), start.players()) {
+        let (words, seats) = match (tiles, seats) {
             (..=512, ..=2) => (8, 2),
             (..=512, ..=8) => (8, 8),
             (_, ..=2) => (16, 2),
             (_, ..=8) => (16, 8),
             _ => (16, 16),
         };
-        Self { words, seats, is_wide }
+        Self { words, seats, is_wide: false }
     }
 
     /// Holds any game, exactly.

@@ -4,7 +4,7 @@ use bevy_ecs::entity::Entity;
 
 use super::{Class, World, class::with_class};
 use crate::{
-    bundle::{Bundle, widened},
+    bundle::{Bundle, fitted},
     components::{Armies, Cell, Ledger, Orders, Setup, Standing, Terrain, Territory, Vision},
     replay::Script,
     start::Start,
@@ -32,7 +32,7 @@ impl World {
         let shape = self.ecs.resource::<Shapes<K>>().0[usize::from(bundle.0.shape)].clone();
         let sized = Start { width: shape.width, height: shape.height, ..Start::default() };
         let wide_shape = self.shape::<16>(&sized);
-        let wide = widened(&bundle, wide_shape);
+        let wide = fitted::<K, P, A, 16, 16, i32>(&bundle, wide_shape);
         let script = self.ecs.get::<Script<P>>(entity).map(Script::widened::<16>);
         let mut entity = self.ecs.entity_mut(entity);
         entity.remove::<(Bundle<K, P, A>, Script<P>)>();

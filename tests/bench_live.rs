@@ -1,6 +1,5 @@
 //! `bivouac bench --live`: the load bench of live games, at a hundredth of its size.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "test code: what goes wrong fails")]
 
 mod common;
 

@@ -26,10 +26,10 @@ impl Arena {
     ) -> Result<Submitted, LiveError> {
         let most = self.config.queue_orders;
         let (game, seat) = self.player(key)?;
-        let sent = submission.orders.len();
-        if sent > most {
+        if submission.orders.len() > most {
             // So many are not even remembered.
-            return Err(LiveError::QueueFull { waiting: 0, sent, most });
+            let (waiting, sent) = (0, submission.orders.len());
+            return Err(LiveError::QueueFull { waiting, sent, most });
         }
         if submission.key.len() > KEY {
             let reason = format!("{} bytes are too long: use {KEY} at most", submission.key.len());

@@ -107,6 +107,15 @@ pub enum ServeError {
     /// All games are over, and the streams have ended.
     #[error("all games of this server are over, and its streams take no more rows")]
     Finished,
+    /// Metrics that strangers could read.
+    #[error(
+        "metrics at {address} could be read from other machines, without a token: name a loopback \
+         address, or give --insecure if the network is trusted"
+    )]
+    ExposedMetrics {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The server was told to stop.
     #[error("the server is ending")]
     Stopping,

@@ -22,6 +22,7 @@ pub mod filter;
 mod flights;
 pub mod log;
 mod message;
+mod metrics;
 mod put;
 mod server;
 mod service;

@@ -20,11 +20,13 @@ use super::{
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
-    log::Log,
+    log::{Log, LogConfig},
+    metrics,
     put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    stats::Stats,
 };
 
 /// How often an idle connection is asked whether its client is alive, and how long that may take.
@@ -54,6 +56,10 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// How many times each row is to be read before the world goes on, all streams together.
+    pub samples_per_insert: Option<f64>,
+    /// Where metrics are told over HTTP, to everybody who can connect; nowhere without an address.
+    pub metrics: Option<SocketAddr>,
     /// Who may do what; everybody may do everything if there are no tokens.
     pub tokens: Vec<Token>,
     /// The certificate, where connections are encrypted.
@@ -81,6 +87,8 @@ impl ServerConfig {
             retain_bytes: 64 << 20,
             max_streams: 1024,
             patience: Duration::from_secs(60),
+            samples_per_insert: None,
+            metrics: None,
             tokens: Vec::new(),
             tls: None,
             is_insecure: false,
@@ -89,6 +97,32 @@ impl ServerConfig {
             max_envs: 1 << 16,
             env_grace: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Refuses addresses that strangers can reach without showing who they are.
+    fn check_exposed(&self) -> Result<(), ServeError> {
+        if self.is_insecure {
+            return Ok(());
+        }
+        let is_open = self.tls.is_none() || self.tokens.is_empty();
+        if is_open && !self.address.ip().is_loopback() {
+            return Err(ServeError::Exposed { address: self.address });
+        }
+        match self.metrics.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(ServeError::ExposedMetrics { address }),
+            None => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            streams: self.max_streams,
+            retain_bytes: self.retain_bytes,
+            message_bytes: MESSAGE_BYTES,
+            envs: self.max_envs,
         }
     }
 }
@@ -138,6 +172,7 @@ impl Tls {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     log: Arc<Log>,
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
@@ -151,10 +186,7 @@ impl Server {
     ///
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
-        let is_open = config.tls.is_none() || config.tokens.is_empty();
-        if is_open && !config.is_insecure && !config.address.ip().is_loopback() {
-            return Err(ServeError::Exposed { address: config.address });
-        }
+        config.check_exposed()?;
         let mut builder = tonic::transport::Server::builder();
         if let Some(tls) = &config.tls {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
@@ -163,7 +195,12 @@ impl Server {
         let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
-        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let log = Log::new(LogConfig {
+            capacity: config.retain_bytes,
+            readers_at_most: config.max_streams,
+            patience: config.patience,
+            samples_per_insert: config.samples_per_insert,
+        });
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
@@ -178,26 +215,39 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let metrics = config.metrics.map(|address| {
+            let listen = |source| ServeError::Listen { address, source };
+            runtime.block_on(TcpListener::bind(address)).map_err(listen)
+        });
+        let metrics = metrics.transpose()?;
+        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let service = Service {
             log: log.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
             taker: Arc::new(taker),
-            limits: Limits {
-                streams: config.max_streams,
-                retain_bytes: config.retain_bytes,
-                message_bytes: MESSAGE_BYTES,
-                envs: config.max_envs,
-            },
+            limits: config.limits(),
         };
         let grace = config.grace;
         let network = spawn("network", move || {
-            network(&runtime, builder, listener, service, stopped, grace)
+            network(&runtime, builder, (listener, metrics), service, stopped, grace)
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log))?;
-        Ok(Self { address, log, stop, simulation: Some(simulation), network: Some(network) })
+        Ok(Self {
+            address,
+            metrics_address,
+            log,
+            stop,
+            simulation: Some(simulation),
+            network: Some(network),
+        })
+    }
+
+    /// Where metrics are told, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where it listens.
@@ -250,7 +300,7 @@ fn ended(
 fn network(
     runtime: &Runtime,
     builder: tonic::transport::Server,
-    listener: TcpListener,
+    (listener, metrics): (TcpListener, Option<TcpListener>),
     service: Service,
     stopped: watch::Receiver<bool>,
     grace: Duration,
@@ -262,6 +312,8 @@ fn network(
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
     let sessions = service.sessions.clone();
+    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
+    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
     runtime.block_on(async {
         let serving = builder
             .http2_keepalive_interval(Some(KEEPALIVE))
@@ -277,6 +329,14 @@ fn network(
                 sessions.give_up_late();
             }
         };
+        let telling = async {
+            match metrics {
+                Some(listener) => {
+                    let _ended = axum::serve(listener, metrics::router(stats)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
         let overdue = async {
             stop(stopped).await;
             // Streams that nobody reads do not end by themselves.
@@ -286,6 +346,7 @@ fn network(
             result = serving => result.map_err(ServeError::from),
             () = overdue => Ok(()),
             () = sessions_left => Ok(()),
+            () = telling => Ok(()),
         }
     })
 }

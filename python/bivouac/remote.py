@@ -213,10 +213,11 @@ class RemoteVectorEnv(VectorEnv):
     def _step(self, answer: Answer) -> Step:
         columns = self._columns(answer.rows)
         infos: dict[str, Any] = {name: columns[name] for name in _INFOS}
+        results = [columns[name] for name in ("reward", "terminated", "truncated")]
         if answer.final_envs:
-            self._add_finals(infos, answer)
-        obs = self._observation(columns)
-        return obs, columns["reward"], columns["terminated"], columns["truncated"], infos
+            results = self._add_finals(infos, answer, results)
+        reward, terminated, truncated = results
+        return self._observation(columns), reward, terminated, truncated, infos
 
     def _columns(self, batches: list[Any]) -> dict[str, np.ndarray]:
         parts = [self._decode(batch) for batch in batches]
@@ -233,8 +234,11 @@ class RemoteVectorEnv(VectorEnv):
             obs["owner"] = columns["owner"]
         return obs
 
-    def _add_finals(self, infos: dict[str, Any], answer: Answer) -> None:
-        """The last observations of episodes that ended, where the next ones have begun."""
+    def _add_finals(
+        self, infos: dict[str, Any], answer: Answer, results: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Adds the last observations of episodes that ended, where the next ones have begun, and
+        returns the results of the step with how those ended."""
         columns = self._columns(answer.final_rows)
         seats = len(self.seats)
         envs = np.asarray(answer.final_envs)[:, None] * seats + np.arange(seats)
@@ -250,6 +254,13 @@ class RemoteVectorEnv(VectorEnv):
             values[at] = columns[name]
             info[name] = values
         infos.update(final_obs=final, _final_obs=mask, final_info=info, _final_info=mask)
+        ended = []
+        for name, values in zip(("reward", "terminated", "truncated"), results, strict=True):
+            # The arrays of a batch cannot be written to.
+            values = values.copy()
+            values[at] = columns[name]
+            ended.append(values)
+        return ended
 
     def snapshot(self, games: Sequence[int] | None = None, group: int = 0) -> int:
         """Keeps some games, or all, as they are; returns what `restore` takes."""

@@ -192,6 +192,20 @@ impl Pass {
         })
     }
 
+    /// What the token allows at most; null where tokens are not asked for.
+    pub(super) fn limits(&self) -> serde_json::Value {
+        let Some(holder) = &self.holder else { return serde_json::Value::Null };
+        let Token { name, scopes, max_streams, max_requests, max_envs, .. } = &holder.token;
+        let most = |number: usize| (number < Semaphore::MAX_PERMITS).then_some(number);
+        serde_json::json!({
+            "name": name,
+            "scopes": scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>(),
+            "streams": most(*max_streams),
+            "requests": most(*max_requests),
+            "envs": most(*max_envs),
+        })
+    }
+
     /// The name of the token, and how many environments its sessions may have.
     pub(super) fn envs(&self) -> (String, usize) {
         self.holder.as_ref().map_or((String::new(), usize::MAX), |holder| {

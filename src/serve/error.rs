@@ -101,6 +101,24 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// An administrator ended the stream.
+    #[error("an administrator ended this stream after row {seq}")]
+    Cancelled {
+        /// The rows it was sent.
+        seq: u64,
+    },
+    /// All games are over, and the streams have ended.
+    #[error("all games of this server are over, and its streams take no more rows")]
+    Finished,
+    /// Metrics that strangers could read.
+    #[error(
+        "metrics at {address} could be read from other machines, without a token: name a loopback \
+         address, or give --insecure if the network is trusted"
+    )]
+    ExposedMetrics {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The server was told to stop.
     #[error("the server is ending")]
     Stopping,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
-    datatypes::SchemaRef,
+    array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
+    datatypes::{SchemaRef, UInt64Type},
     error::ArrowError,
     ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
 };
@@ -31,6 +31,8 @@ struct Metadata<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     data: FlightData,
+    /// The lowest and the highest version of a policy, where there are any.
+    versions: Option<(u64, u64)>,
     /// Rows in it.
     pub(super) rows: u64,
     /// The number of the first row that the world made for it, whether or not it passed.
@@ -42,8 +44,7 @@ pub(super) struct Message {
 impl Message {
     /// The message for one stream of a run.
     pub(super) fn for_stream(&self, dropped: u64, run: Option<&str>) -> FlightData {
-        // The built-in policies have no versions; rows of learners will.
-        let (policy_version_min, policy_version_max) = (None, None);
+        let (policy_version_min, policy_version_max) = self.versions.unzip();
         let seq = self.end;
         let metadata = Metadata { seq, dropped, policy_version_min, policy_version_max, run };
         // Numbers and a name always become JSON.
@@ -120,6 +121,17 @@ impl Encoder {
             let reason = "the names of the policies changed while streams were open";
             return Err(ArrowError::IpcError(reason.to_owned()));
         }
-        Ok(Message { data: data.into(), rows: batch.num_rows() as u64, start, end })
+        let (rows, versions) = (batch.num_rows() as u64, versions(batch));
+        Ok(Message { data: data.into(), versions, rows, start, end })
     }
+}
+
+/// The lowest and the highest version of a policy in a batch; the built-in ones have none.
+fn versions(batch: &RecordBatch) -> Option<(u64, u64)> {
+    let column = batch.column_by_name(column::POLICY_VERSION)?.as_primitive::<UInt64Type>();
+    if column.null_count() == column.len() {
+        return None;
+    }
+    let versions = || column.iter().flatten();
+    versions().min().zip(versions().max())
 }

@@ -13,6 +13,7 @@
 //! stream is a place in that order, a [`ticket::Ticket`] and nothing that the simulation knows of.
 
 pub mod access;
+mod actions;
 mod datasets;
 mod envs;
 pub mod error;
@@ -22,6 +23,8 @@ mod flights;
 pub mod games;
 pub mod log;
 mod message;
+mod metrics;
+mod put;
 mod server;
 mod service;
 mod share;

@@ -18,13 +18,16 @@ use super::{
     ServeError,
     access::{Access, Scope, Token},
     datasets::Datasets,
-    envs::{Limits, Sessions},
+    envs::{self, Sessions},
     flights::Offer,
     games::{GameServiceServer, Games, RequestLimit},
-    log::Log,
+    log::{Log, LogConfig},
+    metrics,
+    put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    stats::Stats,
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
@@ -36,6 +39,9 @@ const REAPING: Duration = Duration::from_secs(1);
 
 /// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
 const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Requests and streams of one connection; how many streams there are is limited elsewhere.
+const CONCURRENT: u32 = 100_000;
 
 /// Bytes of a message that a client sends.
 const MESSAGE_BYTES: usize = 16 << 20;
@@ -51,12 +57,18 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// How many times each row is to be read before the world goes on, all streams together.
+    pub samples_per_insert: Option<f64>,
+    /// Where metrics are told over HTTP, to everybody who can connect; nowhere without an address.
+    pub metrics: Option<SocketAddr>,
     /// Who may do what; everybody may do everything if there are no tokens.
     pub tokens: Vec<Token>,
     /// The certificate, where connections are encrypted.
     pub tls: Option<Tls>,
     /// Whether other machines may connect without TLS or without tokens.
     pub is_insecure: bool,
+    /// Names of policies that play elsewhere and whose rows are taken.
+    pub learners: Vec<String>,
     /// Closed datasets that are offered beside what is played: folders by name.
     pub datasets: BTreeMap<String, PathBuf>,
     /// Environments of all remote sessions together.
@@ -83,9 +95,12 @@ impl ServerConfig {
             retain_bytes: 64 << 20,
             max_streams: 1024,
             patience: Duration::from_secs(60),
+            samples_per_insert: None,
+            metrics: None,
             tokens: Vec::new(),
             tls: None,
             is_insecure: false,
+            learners: Vec::new(),
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
             env_grace: Duration::from_secs(60),
@@ -95,6 +110,45 @@ impl ServerConfig {
             archive: None,
         }
     }
+}
+
+impl ServerConfig {
+    /// Refuses addresses that strangers can reach without showing who they are.
+    fn check_exposed(&self) -> Result<(), ServeError> {
+        if self.is_insecure {
+            return Ok(());
+        }
+        let is_open = self.tls.is_none() || self.tokens.is_empty();
+        if is_open && !self.address.ip().is_loopback() {
+            return Err(ServeError::Exposed { address: self.address });
+        }
+        match self.metrics.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(ServeError::ExposedMetrics { address }),
+            None => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            streams: self.max_streams,
+            retain_bytes: self.retain_bytes,
+            message_bytes: MESSAGE_BYTES,
+            envs: self.max_envs,
+        }
+    }
+}
+
+/// What the server allows at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Streams that are open.
+    pub(super) streams: usize,
+    /// Bytes of the rows that are kept.
+    pub(super) retain_bytes: usize,
+    /// Bytes of a message that a client sends.
+    pub(super) message_bytes: usize,
+    /// Environments of all sessions together.
+    pub(super) envs: usize,
 }
 
 /// Certificates and keys in PEM.
@@ -129,6 +183,7 @@ impl Tls {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     log: Arc<Log>,
     live: LiveHandle,
     stop: watch::Sender<bool>,
@@ -144,24 +199,27 @@ impl Server {
     ///
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
-        let is_open = config.tls.is_none() || config.tokens.is_empty();
-        if is_open && !config.is_insecure && !config.address.ip().is_loopback() {
-            return Err(ServeError::Exposed { address: config.address });
-        }
+        config.check_exposed()?;
         let mut builder = tonic::transport::Server::builder();
         if let Some(tls) = &config.tls {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
         }
         let format = simulated.format;
-        let simulation = Simulation::new(simulated)?;
+        let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let log = Log::new(LogConfig {
+            capacity: config.retain_bytes,
+            readers_at_most: config.max_streams,
+            patience: config.patience,
+            samples_per_insert: config.samples_per_insert,
+        });
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let offer = Arc::new(Offer { shares, datasets });
-        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
         let (stop, stopped) = watch::channel(false);
-        let limits = Limits { envs: config.max_envs, grace: config.env_grace };
+        let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
         let sessions = Sessions::new(limits, stopped.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -170,22 +228,38 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let access = Access::new(&config.tokens);
+        let metrics = config.metrics.map(|address| {
+            let listen = |source| ServeError::Listen { address, source };
+            runtime.block_on(TcpListener::bind(address)).map_err(listen)
+        });
+        let metrics = metrics.transpose()?;
+        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
         let (mut arena, live) = Arena::new(config.live.clone(), finished);
-        let games = Games::new(live.clone());
-        let (rows_log, live_games, pass) = (log.clone(), live.clone(), access.clone());
-        let service = Service { log: rows_log, offer, sessions, access: pass, live: live_games };
+        let service = Service {
+            log: log.clone(),
+            offer,
+            sessions,
+            access: Access::new(&config.tokens),
+            live: live.clone(),
+            taker: Arc::new(taker),
+            limits: config.limits(),
+        };
         let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, listener, (service, games, access), stopped, &config)
+            network(&runtime, builder, (listener, metrics), service, stopped, &config)
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
         let (simulation, network) = (Some(simulation), Some(network));
-        Ok(Self { address, log, live, stop, simulation, network, archivist })
+        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+    }
+
+    /// Where metrics are told, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where it listens.
@@ -252,8 +326,8 @@ fn ended(
 fn network(
     runtime: &Runtime,
     builder: tonic::transport::Server,
-    listener: TcpListener,
-    (rows, games, access): (Service, Games, Access),
+    (listener, metrics): (TcpListener, Option<TcpListener>),
+    service: Service,
     stopped: watch::Receiver<bool>,
     config: &ServerConfig,
 ) -> Result<(), ServeError> {
@@ -263,26 +337,38 @@ fn network(
         // A server that was dropped is to stop as well.
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
-    let sessions = rows.sessions.clone();
+    let sessions = service.sessions.clone();
+    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
+    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let (live, access) = (service.live.clone(), service.access.clone());
+    let games = Games::new(live.clone());
     let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
     let check = move |request: tonic::Request<()>| {
         access.check(request.metadata(), Scope::Drive)?;
         limit.check(request)
     };
-    let flights = FlightServiceServer::new(rows).max_decoding_message_size(MESSAGE_BYTES);
     runtime.block_on(async {
         let serving = builder
             .http2_keepalive_interval(Some(config.keepalive))
             .http2_keepalive_timeout(Some(config.keepalive))
+            .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(flights)
+            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
             .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
         let sessions_left = async {
             loop {
                 tokio::time::sleep(REAPING).await;
                 sessions.give_up_late();
+            }
+        };
+        let telling = async {
+            match metrics {
+                Some(listener) => {
+                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
+                }
+                None => std::future::pending().await,
             }
         };
         let overdue = async {
@@ -294,6 +380,7 @@ fn network(
             result = serving => result.map_err(ServeError::from),
             () = overdue => Ok(()),
             () = sessions_left => Ok(()),
+            () = telling => Ok(()),
         }
     })
 }

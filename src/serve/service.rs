@@ -13,16 +13,18 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{
     ServeError,
     access::{Access, Scope},
+    actions,
     envs::{self, Sessions},
     flights::{Flight, Offer},
     log::Log,
-    stats::Stats,
+    put::{self, Taker},
+    server::Limits,
     stream,
     ticket::Ticket,
 };
 use crate::live::LiveHandle;
 
-/// The name of the action that returns [`Stats`].
+/// The name of the action that tells of live games too.
 const STATS: &str = "stats";
 
 /// What answers requests.
@@ -32,6 +34,8 @@ pub(super) struct Service {
     pub(super) sessions: Arc<Sessions>,
     pub(super) access: Access,
     pub(super) live: LiveHandle,
+    pub(super) taker: Arc<Taker>,
+    pub(super) limits: Limits,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -119,30 +123,26 @@ impl FlightService for Service {
 
     async fn do_put(
         &self,
-        _request: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
-        not_offered("DoPut")
+        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        let taken = put::serve(self.taker.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(taken.map(move |taken| {
+            let _pass = &pass;
+            taken
+        }))))
     }
 
     async fn do_action(
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let action = request.into_inner();
-        if action.r#type != STATS {
-            let (what, known) = ("action", STATS.to_owned());
-            return Err(ServeError::Unknown { what, name: action.r#type, known }.into());
-        }
-        let stats = Stats::of(self.log.stats(), &self.offer.shares.sent, self.sessions.counts());
-        let live = self.live.stats().await?;
-        // Numbers and flags always become JSON.
-        let mut told = serde_json::to_value(&stats).unwrap_or_default();
-        if let Some(told) = told.as_object_mut() {
+        let mut answer = actions::run(self, request.metadata(), request.get_ref())?;
+        if let (true, Some(told)) = (request.get_ref().r#type == STATS, answer.as_object_mut()) {
+            let live = self.live.stats().await?;
             told.insert("live".to_owned(), serde_json::to_value(live).unwrap_or_default());
         }
-        let json = serde_json::to_vec(&told).unwrap_or_default();
-        Ok(answers(vec![arrow_flight::Result::new(json)]))
+        Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
     }
 
     async fn list_actions(
@@ -150,11 +150,7 @@ impl FlightService for Service {
         request: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let description =
-            "Rows made, kept, sent and dropped, streams that are open, and live games. \
-                           Takes nothing, returns one JSON object."
-                .to_owned();
-        Ok(answers(vec![ActionType { r#type: STATS.to_owned(), description }]))
+        Ok(answers(actions::list()))
     }
 
     async fn do_exchange(

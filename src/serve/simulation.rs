@@ -41,15 +41,16 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
-    /// Makes the world and its first games.
+    /// Makes the world and its first games. `learners` are names of policies that play elsewhere.
     ///
     /// # Errors
     ///
     /// [`ServeError::World`] for games that cannot be played.
-    pub(super) fn new(simulated: Simulated) -> Result<Self, ServeError> {
+    pub(super) fn new(simulated: Simulated, learners: &[String]) -> Result<Self, ServeError> {
         let Simulated { spec, format, reward, at_once, world } = simulated;
         let pool = Arc::new(RowPool::default());
-        let names: Vec<_> = spec.policies.iter().map(|policy| policy.name()).collect();
+        let built_in = spec.policies.iter().map(|policy| policy.name());
+        let names: Vec<_> = built_in.chain(learners.iter().map(String::as_str)).collect();
         let seats = spec.clone();
         let number = Box::new(move |game, seat| seats.policy_number(game, seat));
         let live = LiveRows::new(format, &names, number, pool.clone());

@@ -12,6 +12,8 @@ pub(super) fn code(error: &ServeError) -> Code {
         ServeError::Unknown { .. } => Code::NotFound,
         ServeError::Unauthenticated(_) => Code::Unauthenticated,
         ServeError::Forbidden { .. } => Code::PermissionDenied,
+        ServeError::Cancelled { .. } => Code::Cancelled,
+        ServeError::Finished => Code::FailedPrecondition,
         ServeError::NotOffered(_) => Code::Unimplemented,
         ServeError::TooManyStreams { .. } | ServeError::Limit { .. } => Code::ResourceExhausted,
         ServeError::Stuck { .. } | ServeError::TakenOver => Code::Aborted,
@@ -21,6 +23,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         }
         ServeError::Tls(_)
         | ServeError::Exposed { .. }
+        | ServeError::ExposedMetrics { .. }
         | ServeError::Thread { .. }
         | ServeError::World(_)
         | ServeError::Arrow(_)

@@ -27,6 +27,16 @@ pub enum Slow {
     DropOldest,
 }
 
+impl Slow {
+    /// Its name in a ticket.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop_oldest",
+        }
+    }
+}
+
 /// Which rows and columns, together with the form of their batches. Streams that agree in it share
 /// their messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -73,8 +83,7 @@ pub struct Ticket {
 }
 
 /// Names of the fields, for the message about another one.
-const FIELDS: &str =
-    "games, players, min_step, policies, columns, batch_rows, max_wait_ms, follow, after, slow";
+const FIELDS: &str = "games, players, min_step, policies, columns, batch_rows, max_wait_ms, follow, after, run, slow, dataset";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.
 const MAX_WAIT_MS: u64 = 60_000;
@@ -163,7 +172,39 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Option<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_reader_of_tickets(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(error) = Ticket::parse(&bytes) {
+                let is_malformed = matches!(error, ServeError::Malformed { .. });
+                prop_assert!(is_malformed);
+            }
+        }
+
+        #[test]
+        fn no_value_of_a_field_breaks_the_reader_of_tickets(
+            field in prop::sample::select(FIELDS.split(", ").collect::<Vec<_>>()),
+            value in prop_oneof![
+                any::<i64>().prop_map(Value::from),
+                any::<f64>().prop_map(Value::from),
+                any::<bool>().prop_map(Value::from),
+                ".{0,20}".prop_map(Value::from),
+                prop::collection::vec(any::<i64>(), 0..9).prop_map(Value::from),
+                prop::collection::vec(".{0,9}", 0..9).prop_map(Value::from),
+                Just(Value::Null),
+            ],
+        ) {
+            let text = serde_json::json!({ field: value }).to_string();
+            if let Err(error) = Ticket::parse(text.as_bytes()) {
+                let message = error.to_string();
+                prop_assert!(message.starts_with(&format!("{field}: ")), "{}: {}", text, message);
+            }
+        }
+    }
 
     #[test]
     fn every_field_is_read() {

@@ -4,7 +4,7 @@
 """
 
 from .batches import Batch
-from .connection import Client, Flight, connect
+from .connection import Client, Flight, Taken, connect
 from .errors import (
     ClientError,
     ConnectionLost,
@@ -33,6 +33,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "ServerFailed",
+    "Taken",
     "Unauthenticated",
     "connect",
 ]

@@ -14,7 +14,7 @@ import pyarrow.flight as flight
 
 from ..data import LAYOUTS, Format
 from .batches import Decoder, Kind, columns_for
-from .errors import translated
+from .errors import ServerFailed, translated
 from .session import EnvSession
 from .stream import ExperienceStream, Retry, Source
 
@@ -64,6 +64,22 @@ class Flight:
     """Its columns."""
     total_records: int
     """Its rows; -1 while they are being made."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a batch that was submitted."""
+
+    seq: int
+    """Its number, from 0."""
+    accepted: int
+    """Rows that are in the streams now."""
+    duplicates: int
+    """Rows that came before."""
+    rejected: int
+    """Rows that were refused."""
+    reasons: list[dict[str, Any]]
+    """The first of them: `{"row": 3, "reason": "action: …"}`."""
 
 
 class Client:
@@ -177,9 +193,8 @@ class Client:
             max_wait_ms: how long rows wait for their batch to fill; by default 100.
             follow: wait for new rows, or end with those that there are.
             after: begin after this place, as `seq` of a batch tells; with one server only.
-            slow: when this stream is slower than the world: `"block"` (the world waits),
-                `"drop_oldest"` (rows are lost and counted) or `"spill"` (rows wait on the server's
-                disk).
+            slow: when this stream is slower than the world: `"block"` (the world waits) or
+                `"drop_oldest"` (rows are lost and counted).
             to: `"arrow"`, `"numpy"` or `"torch"`; see `Decoder` for shapes and types.
             layout: a dense layout of `bivouac.data.LAYOUTS`, for numpy and torch.
             device: where tensors go.
@@ -226,6 +241,44 @@ class Client:
             allow_loss=slow == "drop_oldest" if allow_loss is None else allow_loss,
             retry=Retry(seconds=reconnect_seconds),
         )
+
+    def submit(self, batches: Iterable[pa.RecordBatch]) -> list[Taken]:
+        """Submits experiences that were played elsewhere, which join the streams of the first server.
+
+        Args:
+            batches: record batches with the columns of `schema()`; those that may be null may be left
+                out. Rows of an agent's episode come in their order, in one batch or several.
+
+        Returns:
+            What became of each batch. Rows that came before count as duplicates, so a batch that may
+            not have arrived can be submitted again.
+
+        Raises:
+            InvalidRequest: a column is wrong; batches before it were taken.
+        """
+        taken: list[Taken] = []
+        with translated():
+            writer = None
+            for seq, batch in enumerate(batches):
+                if writer is None:
+                    descriptor = flight.FlightDescriptor.for_path("experiences")
+                    writer, reader = self._connections[0].do_put(
+                        descriptor, batch.schema, self._call
+                    )
+                try:
+                    writer.write_with_metadata(batch, json.dumps({"seq": seq}).encode())
+                    answer = reader.read()
+                except (pa.ArrowException, OSError):
+                    # What the server says is wrong comes when the writer is closed.
+                    writer.close()
+                    raise
+                if answer is None:
+                    writer.close()
+                    raise ServerFailed("the server ended the stream without an answer")
+                taken.append(Taken(**json.loads(answer.to_pybytes())))
+            if writer is not None:
+                writer.close()
+        return taken
 
     def open_envs(self, opening: dict[str, Any], *, reconnect_seconds: float = 60.0) -> EnvSession:
         """Opens environments on the first server; `bivouac.RemoteVectorEnv` is easier to use.

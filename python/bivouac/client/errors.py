@@ -59,7 +59,10 @@ class DataLost(ClientError):
 
 
 _CODE = re.compile(r"gRPC client debug context: ([A-Z_]+)")
-_REST = re.compile(r"(\. Detail: \w+)?\. (gRPC client debug context|Client context): .*", re.DOTALL)
+_REST = re.compile(
+    r"(\. Detail: \w+)?(\. (gRPC client debug context|Client context): .*|$)", re.DOTALL
+)
+_DETAIL = re.compile(r"Detail: (\w+)")
 _PREFIX = re.compile(r"^Flight returned [\w ]+ error, with message: ")
 
 _BY_CODE: dict[str, type[ClientError]] = {
@@ -79,6 +82,14 @@ _BY_CODE: dict[str, type[ClientError]] = {
     "ABORTED": ConnectionLost,
 }
 
+_BY_DETAIL: dict[str, type[ClientError]] = {
+    "Unauthenticated": Unauthenticated,
+    "Unauthorized": PermissionDenied,
+    "Unavailable": ConnectionLost,
+    "TimedOut": ConnectionLost,
+    "Cancelled": ConnectionLost,
+}
+
 _BY_TYPE: list[tuple[type[BaseException], type[ClientError]]] = [
     (flight.FlightUnauthenticatedError, Unauthenticated),
     (flight.FlightUnauthorizedError, PermissionDenied),
@@ -95,6 +106,10 @@ def error_of(raised: BaseException) -> ClientError:
     text = str(raised)
     code = _CODE.search(text)
     kind = _BY_CODE.get(code.group(1)) if code else None
+    if kind is None:
+        # Some calls tell no code, but what kind of failure it was.
+        detail = _DETAIL.search(text)
+        kind = _BY_DETAIL.get(detail.group(1)) if detail else None
     if kind is None:
         kinds = (ours for theirs, ours in _BY_TYPE if isinstance(raised, theirs))
         kind = next(kinds, ServerFailed)

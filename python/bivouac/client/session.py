@@ -103,9 +103,10 @@ class EnvSession:
 
     def _disconnect(self) -> None:
         if self._client is not None:
-            self._reader.cancel()
             try:
-                self._writer.close()
+                if self._reader is not None:
+                    self._reader.cancel()
+                    self._writer.close()
             except (pa.ArrowException, OSError):
                 # What it had not sent is sent again, or is not wanted any more.
                 pass

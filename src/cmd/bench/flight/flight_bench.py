@@ -22,10 +22,10 @@ class Prebuilt(flight.FlightServerBase):
 
     def __init__(self, batches):
         super().__init__("grpc://127.0.0.1:0")
-        self.batches = batches
+        self.table = pa.Table.from_batches(batches)
 
     def do_get(self, context, ticket):
-        return flight.GeneratorStream(self.batches[0].schema, iter(self.batches))
+        return flight.RecordBatchStream(self.table)
 
 
 def serve_prebuilt(uri, told):

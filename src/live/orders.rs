@@ -28,8 +28,8 @@ impl Arena {
         let (game, seat) = self.player(key)?;
         if submission.orders.len() > most {
             // So many are not even remembered.
-            let (waiting, sent) = (0, submission.orders.len());
-            return Err(LiveError::QueueFull { waiting, sent, most });
+            let n_orders = submission.orders.len();
+            return Err(LiveError::QueueFull { waiting: 0, sent: n_orders, most });
         }
         if submission.key.len() > KEY {
             let reason = format!("{} bytes are too long: use {KEY} at most", submission.key.len());

@@ -48,6 +48,9 @@ fn program(name: &str, script: &str) -> String {
     format!("sh {}", shown(&path))
 }
 
+/// Time enough on any machine.
+const PATIENT: [&str; 4] = ["--first-ms", "600000", "--turn-ms", "600000"];
+
 /// Reads a frame of a board of ten rows, after the first line of all.
 const READ: &str = "read hello
 frame() { for line in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
@@ -57,7 +60,10 @@ do read row || exit 0; done; }
 #[test]
 fn a_program_plays_by_the_protocol_of_the_competition() {
     let passes = program("arena-passes", &format!("{READ}while frame; do echo 1 0 0 0 0; done\n"));
-    let told = arena("arena-program", &["expander", &passes, "--games", "2", "--swap-sides"]);
+    let told = arena(
+        "arena-program",
+        &[&["expander", &passes, "--games", "2", "--swap-sides"][..], &PATIENT].concat(),
+    );
     assert_eq!(told["faulty"], serde_json::json!([0, 0]), "{told}");
     assert_eq!(told["points"][0].as_f64().unwrap() + told["points"][1].as_f64().unwrap(), 2.0);
     let out = folder("arena-none").with_file_name("arena-program");
@@ -67,18 +73,18 @@ fn a_program_plays_by_the_protocol_of_the_competition() {
 #[test]
 fn a_program_that_crashes_stalls_or_babbles_loses_and_is_reported() {
     let crashes = format!("{READ}frame; echo 1 0 0 0 0; frame; exit 7\n");
-    let stalls = format!("{READ}frame; echo 1 0 0 0 0; while true; do sleep 60; done\n");
+    let stalls = format!("{READ}frame; echo 1 0 0 0 0; exec sleep 600\n");
     let babbles = format!("{READ}while frame; do echo I resign; done\n");
     let hoards = "exec python3 -c 'x = bytearray(1 << 40)'\n".to_owned();
-    for (name, script, what) in [
-        ("crashes", crashes, "the program ended (exit status: 7)"),
-        ("stalls", stalls, "no answer in time"),
-        ("babbles", babbles, "\"I resign\" is no order"),
-        ("hoards", hoards, "the program ended"),
+    for (name, script, patience, what) in [
+        ("crashes", crashes, PATIENT, "the program ended (exit status: 7)"),
+        ("stalls", stalls, ["--first-ms", "600000", "--turn-ms", "50"], "no answer in time"),
+        ("babbles", babbles, PATIENT, "\"I resign\" is no order"),
+        ("hoards", hoards, PATIENT, "the program ended"),
     ] {
         let bot = program(&format!("arena-{name}"), &script);
-        let args = ["random", &bot, "--games", "2", "--swap-sides", "--turn-ms", "50"];
-        let told = arena(&format!("arena-{name}-games"), &args);
+        let args = ["random", &bot, "--games", "2", "--swap-sides"];
+        let told = arena(&format!("arena-{name}-games"), &[&args[..], &patience].concat());
         assert_eq!(told["pairings"][0]["wins"], 2, "{name}: {told}");
         assert_eq!(told["faulty"], serde_json::json!([0, 2]));
         let said = told["faults"][0]["what"].as_str().unwrap();

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     patience: u32,
+    /// How many times streams together read each row: the world waits for readers that are behind
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    samples_per_insert: Option<f64>,
     /// Environments that remote sessions may have together
     #[arg(long, default_value_t = 65_536, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
@@ -86,6 +89,9 @@ pub(crate) struct Args {
     /// Threads of the simulation [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Address of a page of metrics for Prometheus, http://IP:PORT/metrics
+    #[arg(long, value_name = "IP:PORT")]
+    metrics: Option<SocketAddr>,
     /// Certificate of the server (PEM); connections are encrypted
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -158,12 +164,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = ServerConfig {
         retain_bytes: usize::try_from(args.retain)? << 20,
         max_streams: usize::try_from(args.max_streams)?,
+        metrics: args.metrics,
         learners: args.learners.clone(),
         datasets,
         tokens: tokens::read(args.tokens.as_deref())?,
         tls: tls(&args)?,
         is_insecure: args.insecure,
         patience: Duration::from_secs(args.patience.into()),
+        samples_per_insert: args.samples_per_insert,
         max_envs: usize::try_from(args.max_envs)?,
         env_grace: Duration::from_secs(args.env_grace.into()),
         live: LiveConfig {
@@ -176,7 +184,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..ServerConfig::at(args.listen)
     };
     let server = Server::start(&config, simulated(&args)?)?;
-    tell(&args, server.address());
+    tell(&args, server.address(), server.metrics_address());
     while interrupted.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
         if server.has_failed() {
             break;
@@ -211,6 +219,11 @@ fn print_config() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
+    ratio.ok_or_else(|| "write a number above 0, as in 1 or 0.5".to_owned())
+}
+
 fn dataset(text: &str) -> Result<(String, PathBuf), String> {
     let (name, folder) = text.split_once('=').ok_or("write NAME=FOLDER, as in old=data/hunter")?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -241,11 +254,11 @@ fn simulated(args: &Args) -> anyhow::Result<Simulated> {
 }
 
 #[expect(clippy::print_stdout, reason = "scripts wait for this line")]
-fn tell(args: &Args, address: SocketAddr) {
+fn tell(args: &Args, address: SocketAddr, metrics: Option<SocketAddr>) {
     let scheme = if args.tls_cert.is_some() { "grpc+tls" } else { "grpc" };
     let uri = format!("{scheme}://{address}");
     if args.json {
-        println!("{}", serde_json::json!({ "listening": uri }));
+        println!("{}", serde_json::json!({ "listening": uri, "metrics": metrics }));
     } else if !args.quiet {
         println!("listening on {uri}; Ctrl-C stops");
     }

@@ -176,7 +176,8 @@ impl Arena {
 
     /// Hears what streams say; returns whether the server ends.
     fn hear_notices(&mut self, world: &mut World) -> bool {
-        while let Ok(notice) = self.notices.try_recv() {
+        for _ in 0..AT_ONCE {
+            let Ok(notice) = self.notices.try_recv() else { break };
             if self.hear(world, notice) {
                 return true;
             }

@@ -24,7 +24,13 @@ impl Arena {
         key: SeatKey,
         submission: Submission,
     ) -> Result<Submitted, LiveError> {
+        let most = self.config.queue_orders;
         let (game, seat) = self.player(key)?;
+        if submission.orders.len() > most {
+            // So many are not even remembered.
+            let n_orders = submission.orders.len();
+            return Err(LiveError::QueueFull { waiting: 0, sent: n_orders, most });
+        }
         if submission.key.len() > KEY {
             let reason = format!("{} bytes are too long: use {KEY} at most", submission.key.len());
             return Err(LiveError::invalid("idempotency_key", reason));

@@ -11,7 +11,7 @@ pub const LATENESS_US: [u64; 12] =
 /// How the arena stands, and what it did over its life.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LiveStats {
-    /// Games by phase, in the order of [`super::request::GameInfo::phase`]'s phases.
+    /// Games by phase: lobby, starting, running, paused, ended, aborted.
     pub games: [u64; 6],
     /// Games created.
     pub created: u64,
@@ -29,6 +29,8 @@ pub struct LiveStats {
     pub requests: u64,
     /// Ticks played.
     pub ticks: u64,
+    /// How late they were in sum, in microseconds.
+    pub late_us: u64,
     /// Ticks by how late they were: see [`LATENESS_US`], and one more for those still later.
     pub lateness: [u64; LATENESS_US.len() + 1],
     /// Open streams.
@@ -48,6 +50,7 @@ impl LiveStats {
     pub(super) fn tick(&mut self, late: Duration) {
         self.ticks += 1;
         let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        self.late_us = self.late_us.saturating_add(late);
         self.lateness[LATENESS_US.partition_point(|&bound| bound < late)] += 1;
     }
 

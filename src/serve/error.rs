@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
-use datasets::DataError;
+use datasets::error::DataError;
 use systems::{envs::EnvError, world::WorldError};
 use thiserror::Error;
 
@@ -35,12 +35,12 @@ pub enum ServeError {
     /// Rows that do not become messages.
     #[error("rows could not be encoded: {0}")]
     Arrow(#[from] ArrowError),
+    /// Finished games that could not be written.
+    #[error("finished games cannot be kept: {0}")]
+    Archive(DataError),
     /// A closed dataset that cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Finished games that could not be written.
-    #[error("finished games cannot be kept: {0}")]
-    Archive(#[source] DataError),
     /// A thread panicked.
     #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
     Panicked(&'static str),
@@ -110,6 +110,15 @@ pub enum ServeError {
     /// All games are over, and the streams have ended.
     #[error("all games of this server are over, and its streams take no more rows")]
     Finished,
+    /// Metrics that strangers could read.
+    #[error(
+        "metrics at {address} could be read from other machines, without a token: name a loopback \
+         address, or give --insecure if the network is trusted"
+    )]
+    ExposedMetrics {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The server was told to stop.
     #[error("the server is ending")]
     Stopping,

@@ -54,7 +54,26 @@ pub struct Log {
     readers_at_most: usize,
     /// How long the world waits for a reader that does not move.
     patience: Duration,
+    /// How many times each row is to be read, all streams together.
+    samples_per_insert: Option<f64>,
 }
+
+/// What a ring is bounded by.
+#[derive(Clone, Copy, Debug)]
+pub struct LogConfig {
+    /// Bytes that are kept at most, or one batch if that is more.
+    pub capacity: usize,
+    /// Streams that may be open at a time.
+    pub readers_at_most: usize,
+    /// How long the world waits for a reader that does not move.
+    pub patience: Duration,
+    /// How many times each row is to be read, all streams together: the world waits for readers
+    /// that are behind. None lets it go on.
+    pub samples_per_insert: Option<f64>,
+}
+
+/// Rows that the world may be ahead of its readers where they set its pace.
+const AHEAD: u64 = 1 << 14;
 
 #[derive(Debug, Default)]
 struct State {
@@ -125,12 +144,22 @@ pub enum Found {
 }
 
 impl Log {
-    /// A ring of so many bytes at most, or of one batch if that is more.
+    /// A ring within some bounds.
     #[must_use]
-    pub fn new(capacity: usize, readers_at_most: usize, patience: Duration) -> Arc<Self> {
+    pub fn new(config: LogConfig) -> Arc<Self> {
+        let LogConfig { capacity, readers_at_most, patience, samples_per_insert } = config;
         let (state, moved, grown) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
         let run = run_name();
-        Arc::new(Self { run, state, moved, grown, capacity, readers_at_most, patience })
+        Arc::new(Self {
+            run,
+            state,
+            moved,
+            grown,
+            capacity,
+            readers_at_most,
+            patience,
+            samples_per_insert,
+        })
     }
 
     /// The name of this run, by which a client sees that rows are numbered anew.
@@ -147,9 +176,13 @@ impl Log {
         let bytes = batch.rows.get_array_memory_size();
         let mut state = self.lock();
         let mut waited = false;
-        while !state.is_stopping && !state.entries.is_empty() && state.bytes + bytes > self.capacity
-        {
-            if state.may_drop_oldest() {
+        loop {
+            let is_full = !state.entries.is_empty() && state.bytes + bytes > self.capacity;
+            let is_ahead = self.is_ahead(&state);
+            if state.is_stopping || !(is_full || is_ahead) {
+                break;
+            }
+            if !is_ahead && state.may_drop_oldest() {
                 drop_oldest(&mut state);
                 continue;
             }
@@ -167,6 +200,14 @@ impl Log {
         state.entries.push_back(Arc::new(entry));
         drop(state);
         self.grown.send_replace(());
+    }
+
+    /// Whether readers have read too little for the world to go on at their pace.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no last digit")]
+    fn is_ahead(&self, state: &State) -> bool {
+        let Some(ratio) = self.samples_per_insert else { return false };
+        let due = state.end.saturating_sub(AHEAD) as f64 * ratio;
+        due > state.stats.rows_read as f64
     }
 
     /// Waits until a reader moves, comes or leaves.
@@ -341,6 +382,7 @@ impl Reader {
         let first = usize::try_from(from - entry.first).unwrap_or(usize::MAX);
         let range = first..entry.batch.rows.num_rows().min(first.saturating_add(most));
         place.next = from + range.len() as u64;
+        state.stats.rows_read += range.len() as u64;
         state.stats.dropped += missed;
         let entry = entry.clone();
         self.log.moved.notify_all();
@@ -349,7 +391,9 @@ impl Reader {
 
     /// Goes on after rows that it got in another way.
     pub fn skip_to(&mut self, next: u64) {
-        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
+        let state = &mut *self.log.lock();
+        if let Some(place) = state.readers.get_mut(&self.id) {
+            state.stats.rows_read += next.saturating_sub(place.next);
             place.next = place.next.max(next);
         }
         self.log.moved.notify_all();

@@ -23,6 +23,7 @@ mod flights;
 pub mod games;
 pub mod log;
 mod message;
+mod metrics;
 mod put;
 mod server;
 mod service;

@@ -16,16 +16,18 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncomi
 
 use super::{
     ServeError,
-    access::{Access, Token},
+    access::{Access, Scope, Token},
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
     games::{GameServiceServer, Games, RequestLimit},
-    log::Log,
+    log::{Log, LogConfig},
+    metrics,
     put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    stats::Stats,
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
@@ -55,6 +57,10 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// How many times each row is to be read before the world goes on, all streams together.
+    pub samples_per_insert: Option<f64>,
+    /// Where metrics are told over HTTP, to everybody who can connect; nowhere without an address.
+    pub metrics: Option<SocketAddr>,
     /// Who may do what; everybody may do everything if there are no tokens.
     pub tokens: Vec<Token>,
     /// The certificate, where connections are encrypted.
@@ -89,6 +95,8 @@ impl ServerConfig {
             retain_bytes: 64 << 20,
             max_streams: 1024,
             patience: Duration::from_secs(60),
+            samples_per_insert: None,
+            metrics: None,
             tokens: Vec::new(),
             tls: None,
             is_insecure: false,
@@ -100,6 +108,32 @@ impl ServerConfig {
             keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
             archive: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Refuses addresses that strangers can reach without showing who they are.
+    fn check_exposed(&self) -> Result<(), ServeError> {
+        if self.is_insecure {
+            return Ok(());
+        }
+        let is_open = self.tls.is_none() || self.tokens.is_empty();
+        if is_open && !self.address.ip().is_loopback() {
+            return Err(ServeError::Exposed { address: self.address });
+        }
+        match self.metrics.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(ServeError::ExposedMetrics { address }),
+            None => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            streams: self.max_streams,
+            retain_bytes: self.retain_bytes,
+            message_bytes: MESSAGE_BYTES,
+            envs: self.max_envs,
         }
     }
 }
@@ -149,6 +183,7 @@ impl Tls {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     log: Arc<Log>,
     live: LiveHandle,
     stop: watch::Sender<bool>,
@@ -164,10 +199,7 @@ impl Server {
     ///
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
-        let is_open = config.tls.is_none() || config.tokens.is_empty();
-        if is_open && !config.is_insecure && !config.address.ip().is_loopback() {
-            return Err(ServeError::Exposed { address: config.address });
-        }
+        config.check_exposed()?;
         let mut builder = tonic::transport::Server::builder();
         if let Some(tls) = &config.tls {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
@@ -176,7 +208,12 @@ impl Server {
         let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
-        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let log = Log::new(LogConfig {
+            capacity: config.retain_bytes,
+            readers_at_most: config.max_streams,
+            patience: config.patience,
+            samples_per_insert: config.samples_per_insert,
+        });
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
@@ -191,32 +228,38 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let metrics = config.metrics.map(|address| {
+            let listen = |source| ServeError::Listen { address, source };
+            runtime.block_on(TcpListener::bind(address)).map_err(listen)
+        });
+        let metrics = metrics.transpose()?;
+        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let archive = config.archive.clone().map(Archivist::start).transpose();
+        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
+        let (archivist, finished) = archive.unzip();
+        let (mut arena, live) = Arena::new(config.live.clone(), finished);
         let service = Service {
             log: log.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
+            live: live.clone(),
             taker: Arc::new(taker),
-            limits: Limits {
-                streams: config.max_streams,
-                retain_bytes: config.retain_bytes,
-                message_bytes: MESSAGE_BYTES,
-                envs: config.max_envs,
-            },
+            limits: config.limits(),
         };
-        let archive = config.archive.clone().map(Archivist::start).transpose();
-        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
-        let (archivist, finished) = archive.unzip();
-        let (mut arena, live) = Arena::new(config.live.clone(), finished);
-        let games = Games::new(live.clone());
         let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, listener, (service, games), stopped, &config)
+            network(&runtime, builder, (listener, metrics), service, stopped, &config)
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
         let (simulation, network) = (Some(simulation), Some(network));
-        Ok(Self { address, log, live, stop, simulation, network, archivist })
+        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+    }
+
+    /// Where metrics are told, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where it listens.
@@ -283,8 +326,8 @@ fn ended(
 fn network(
     runtime: &Runtime,
     builder: tonic::transport::Server,
-    listener: TcpListener,
-    (rows, games): (Service, Games),
+    (listener, metrics): (TcpListener, Option<TcpListener>),
+    service: Service,
     stopped: watch::Receiver<bool>,
     config: &ServerConfig,
 ) -> Result<(), ServeError> {
@@ -294,9 +337,16 @@ fn network(
         // A server that was dropped is to stop as well.
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
-    let sessions = rows.sessions.clone();
+    let sessions = service.sessions.clone();
+    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
+    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let (live, access) = (service.live.clone(), service.access.clone());
+    let games = Games::new(live.clone());
     let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
-    let check = move |request| limit.check(request);
+    let check = move |request: tonic::Request<()>| {
+        access.check(request.metadata(), Scope::Drive)?;
+        limit.check(request)
+    };
     runtime.block_on(async {
         let serving = builder
             .http2_keepalive_interval(Some(config.keepalive))
@@ -304,13 +354,21 @@ fn network(
             .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(FlightServiceServer::new(rows).max_decoding_message_size(MESSAGE_BYTES))
+            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
             .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
         let sessions_left = async {
             loop {
                 tokio::time::sleep(REAPING).await;
                 sessions.give_up_late();
+            }
+        };
+        let telling = async {
+            match metrics {
+                Some(listener) => {
+                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
+                }
+                None => std::future::pending().await,
             }
         };
         let overdue = async {
@@ -322,6 +380,7 @@ fn network(
             result = serving => result.map_err(ServeError::from),
             () = overdue => Ok(()),
             () = sessions_left => Ok(()),
+            () = telling => Ok(()),
         }
     })
 }

@@ -27,6 +27,8 @@ pub struct LogStats {
     pub waits: u64,
     /// Rows that streams missed because they were slow or came back late, summed over streams.
     pub dropped: u64,
+    /// Rows that streams have read, summed over streams, whether or not they passed a filter.
+    pub rows_read: u64,
     /// Whether no more rows will come.
     pub is_finished: bool,
 }

@@ -23,6 +23,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         }
         ServeError::Tls(_)
         | ServeError::Exposed { .. }
+        | ServeError::ExposedMetrics { .. }
         | ServeError::Thread { .. }
         | ServeError::World(_)
         | ServeError::Arrow(_)

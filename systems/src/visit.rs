@@ -107,10 +107,10 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub watch: Option<&'g mut Watch>,
     /// The orders carried out so far, if they are recorded.
     pub recording: Option<&'g mut Recording>,
-    /// What its seats are told, if it belongs to a vector environment.
-    pub(crate) inbox: Option<Inbox<'g>>,
     /// The orders that wait, if its seats have queues.
     pub queues: Option<&'g mut Queues>,
+    /// What its seats are told, if it belongs to a vector environment.
+    pub(crate) inbox: Option<Inbox<'g>>,
     /// Its shape.
     pub shape: &'c Shape<K>,
     /// Its rules.
@@ -151,7 +151,8 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     let isa = tables.runner.isa;
     let mut place = class_place::<K, P, A>();
     let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
-    let tables_of_games = tables_of_games.filter(|_| !tables.runner.only_due);
+    let only_due = tables.runner.only_due;
+    let tables_of_games = tables_of_games.filter(move |_| !only_due);
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
         let chunks = columns.len().div_ceil(games_per_chunk(&tables.outbox, P)) as u64;
@@ -344,7 +345,7 @@ pub(crate) fn visit_one<'g, const K: usize, const P: usize, A: Cell>(
     let Components { game, script, watch, recording, queues } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    let visit = &mut Visit { game, script, watch, recording, inbox, queues, shape, rules, context };
+    let visit = &mut Visit { game, script, watch, recording, queues, inbox, shape, rules, context };
     if phases.has(Phase::Reset) {
         reset(visit);
     }

@@ -128,6 +128,28 @@ fn a_stream_that_is_cancelled_ends_and_holds_nothing() {
 }
 
 #[test]
+fn the_world_goes_on_at_the_pace_of_its_readers() {
+    let config = ServerConfig { samples_per_insert: Some(1.0), ..config() };
+    // More rows than the world may be ahead; the ring would hold them all.
+    with_server(&config, games(1_000_000), async |uri| {
+        let held = stats_until(&uri, |stats| stats["experiences"]["waits"] == 1).await;
+        let made = held["experiences"]["rows"].as_u64().unwrap();
+        assert!(
+            held["experiences"]["bytes"].as_u64() < held["experiences"]["capacity_bytes"].as_u64()
+        );
+        let mut stream = Rows::open(&uri, BLOCKING).await.unwrap();
+        let mut seq = 0;
+        while seq < 2 * made {
+            seq = stream.next().await.unwrap().unwrap().seq;
+        }
+        let told = stats(&uri).await;
+        let rows = |name: &str| told["experiences"][name].as_u64().unwrap();
+        // One batch may be added to what it may be ahead.
+        assert!(rows("rows") <= rows("rows_read") + made);
+    });
+}
+
+#[test]
 fn many_streams_each_get_every_row() {
     let roomy = ServerConfig { retain_bytes: 1 << 30, ..config() };
     with_server(&roomy, games(8), async |uri| {

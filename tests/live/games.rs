@@ -8,7 +8,7 @@ use proto::v1::{BoardSize, CreateGameRequest, MapChoice, Pace, Phase, map_choice
 
 use crate::client::{
     Client, Dice, Mirror, Seat, Watcher, create, drawn, join, lockstep, march, order, pair,
-    with_config, with_games, with_server,
+    with_config, with_games, with_server, with_uri,
 };
 use tonic::transport::Channel;
 
@@ -254,6 +254,13 @@ fn finished_games_are_kept_and_can_be_played_again() {
                 }
             }
         }
+        // One that the rules end, which alone can be a replay.
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        let mut stream = bob.stream().await;
+        let (game_id, token) = (ada.game.clone(), ada.token.clone());
+        client.surrender(proto::v1::SurrenderRequest { game_id, token }).await.unwrap();
+        bob.submit(order(None)).await.unwrap();
+        stream.rest().await;
         // One that is not to be kept.
         let request = CreateGameRequest {
             without_record: true,
@@ -264,13 +271,45 @@ fn finished_games_are_kept_and_can_be_played_again() {
         let (_, [ada, _]) = pair(&mut client, request).await;
         ada.stream().await.rest().await;
         let stats = live.stats().await.unwrap();
-        assert_eq!((stats.ended, stats.kept, stats.not_kept), (4, 3, 0));
+        assert_eq!((stats.ended, stats.kept, stats.not_kept), (5, 4, 0));
     });
     let parts: Vec<_> =
         std::fs::read_dir(&root).unwrap().map(|part| part.unwrap().path()).collect();
     assert_eq!(parts.len(), 1, "the end of the server is the end of the part");
     let part = crate::common::shown(&parts[0]);
-    assert!(crate::common::done(&["verify", part]).contains("3 games"));
+    assert!(crate::common::done(&["verify", part]).contains("4 games"));
     let gior = crate::common::folder("live-gior");
-    crate::common::done(&["export", "gior", part, "--out", crate::common::shown(&gior)]);
+    let export = ["export", "gior", part, "--out", crate::common::shown(&gior)];
+    assert_eq!(crate::common::bivouac(&export).status.code(), Some(3), "some were cut off");
+    let replays = crate::common::tree(&gior);
+    assert!(replays.keys().any(|file| file.extension().is_some_and(|end| end == "gior")));
+}
+
+#[test]
+fn the_numbers_of_live_games_are_among_those_of_the_server() {
+    use arrow_flight::{Action, flight_service_client::FlightServiceClient};
+    with_uri(LiveConfig::default(), 0, async |uri, _live| {
+        let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = Client::new(channel.clone());
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        create(&mut client, lockstep()).await;
+        let mut stream = ada.stream().await;
+        for seat in [&ada, &bob] {
+            seat.submit(order(None)).await.unwrap();
+        }
+        stream.until(|mirror| mirror.tick == 1).await;
+        let answer = FlightServiceClient::new(channel).do_action(Action::new("stats", "")).await;
+        let body = answer.unwrap().into_inner().message().await.unwrap().unwrap().body;
+        let stats: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let live = &stats["live"];
+        assert_eq!(live["games"], serde_json::json!([1, 0, 1, 0, 0, 0]), "{live}");
+        assert_eq!(
+            (&live["created"], &live["ticks"], &live["streams"]),
+            (&2.into(), &1.into(), &1.into())
+        );
+        assert_eq!(
+            live["lateness"].as_array().unwrap().iter().filter_map(|n| n.as_u64()).sum::<u64>(),
+            1
+        );
+    });
 }

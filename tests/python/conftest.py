@@ -15,7 +15,8 @@ class Server:
         command = [os.environ["BIVOUAC_BINARY"], "serve", "--listen", listen, "--json", *args]
         env = {**os.environ, **(env or {})}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
-        self.uri = json.loads(self.process.stdout.readline())["listening"]
+        told = json.loads(self.process.stdout.readline())
+        self.uri, self.metrics = told["listening"], told.get("metrics")
 
     @property
     def address(self):

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pyarrow as pa
@@ -275,3 +277,47 @@ def test_actions_are_listed_with_what_they_do(serve):
     with bivouac.connect(serve(*GAMES).uri) as client:
         assert all(client.actions().values())
         assert json.dumps(client.action("stats"))
+
+
+def test_metrics_are_told_to_prometheus(serve):
+    server = serve(*GAMES, "--metrics", "127.0.0.1:0")
+    with bivouac.connect(server.uri) as client:
+        rows = sum(len(batch) for batch in client.experiences())
+    with urllib.request.urlopen(f"http://{server.metrics}/metrics") as page:
+        assert page.headers["content-type"].startswith("text/plain")
+        text = page.read().decode()
+    values = dict(
+        line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")
+    )
+    assert int(values["bivouac_rows_total"]) == int(values["bivouac_rows_sent_total"]) == rows
+    assert values["bivouac_streams"] == "0"
+    # Every metric says what it is.
+    for name in values:
+        assert f"# TYPE {name.split('{')[0]} " in text
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"http://{server.metrics}/other")
+
+
+def test_a_learner_reads_a_loss_that_goes_down(serve):
+    """The loop of the README, with a linear policy in numpy in place of a network."""
+    server = serve("--size", "8x8", "--policies", "expander", "--seed", "1")
+    weights, losses = np.zeros((9, 9)), []
+    with bivouac.connect(server.uri) as client:
+        # Batches are full, so that they are the same on any machine.
+        wish = {"players": [0], "batch_rows": 512, "max_wait_ms": 60000}
+        stream = client.experiences(**wish, to="numpy", layout="durbin9")
+        for batch in stream:
+            chosen = batch["action"] >= 0
+            passes = (batch["action"][chosen] == client.format.pass_action).astype(int)
+            x = batch["observation"][chosen].mean((2, 3)) * 10
+            x[:, 8] = 1.0
+            logits = x @ weights[:, :2]
+            odds = np.exp(logits - logits.max(1, keepdims=True))
+            odds /= odds.sum(1, keepdims=True)
+            losses.append(-np.log(odds[np.arange(len(x)), passes]).mean())
+            odds[np.arange(len(x)), passes] -= 1
+            weights[:, :2] -= 0.3 * x.T @ odds / len(x)
+            if len(losses) == 60:
+                break
+        stream.close()
+    assert np.mean(losses[-10:]) < 0.7 * losses[0]

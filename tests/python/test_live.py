@@ -128,3 +128,13 @@ def test_the_client_for_asyncio_plays(client):
 
     board = asyncio.run(play())
     assert isinstance(board, Board) and board.ended is not None
+
+
+def test_a_server_that_wants_a_token_gets_it(serve):
+    secret = "a secret of some length"
+    server = serve("--games", "0", env={"BIVOUAC_TOKEN_DRIVE": secret})
+    with GameClient(server.uri) as stranger, pytest.raises(GameError):
+        stranger.create()
+    with GameClient(server.uri, token=secret) as client:
+        game = client.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=5)
+        assert Wanderer(1).play(client, game.id, "ada").is_over

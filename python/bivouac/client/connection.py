@@ -193,9 +193,8 @@ class Client:
             max_wait_ms: how long rows wait for their batch to fill; by default 100.
             follow: wait for new rows, or end with those that there are.
             after: begin after this place, as `seq` of a batch tells; with one server only.
-            slow: when this stream is slower than the world: `"block"` (the world waits),
-                `"drop_oldest"` (rows are lost and counted) or `"spill"` (rows wait on the server's
-                disk).
+            slow: when this stream is slower than the world: `"block"` (the world waits) or
+                `"drop_oldest"` (rows are lost and counted).
             to: `"arrow"`, `"numpy"` or `"torch"`; see `Decoder` for shapes and types.
             layout: a dense layout of `bivouac.data.LAYOUTS`, for numpy and torch.
             device: where tensors go.

@@ -12,15 +12,27 @@ from bivouac.v1 import games_pb2 as wire
 from bivouac.v1 import games_pb2_grpc
 
 from .board import Board
-from .client import KEEPALIVE, Game, create_request, orders
+from .client import KEEPALIVE, Game, authorization, create_request, orders
 from .error import GameError
 
 
 class AsyncGameClient:
-    """A connection to a server. `target` is "host:port"; `timeout` in seconds is for every call."""
+    """A connection to a server, with the arguments of `GameClient`."""
 
-    def __init__(self, target: str, *, timeout: float = 30.0) -> None:
-        self.channel = grpc.aio.insecure_channel(target.removeprefix("grpc://"), options=KEEPALIVE)
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = 30.0,
+        token: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.target = target.split("://")[-1]
+        self.metadata = authorization(token)
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(self.target, options=KEEPALIVE)
+        else:
+            self.channel = grpc.aio.secure_channel(self.target, credentials, options=KEEPALIVE)
         self.stub = games_pb2_grpc.GameServiceStub(self.channel)
         self.timeout = timeout
 
@@ -37,7 +49,8 @@ class AsyncGameClient:
     async def call(self, method: str, request: Any) -> Any:
         """Calls a method of the service; raises `GameError` if it is refused."""
         try:
-            return await getattr(self.stub, method)(request, timeout=self.timeout)
+            rpc = getattr(self.stub, method)
+            return await rpc(request, timeout=self.timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise GameError.of(error) from None
 
@@ -96,7 +109,8 @@ class AsyncSeat:
         while not board.is_over:
             try:
                 request = wire.StreamGameRequest(**self._key())
-                async for update in self.client.stub.StreamGame(request):
+                stream = self.client.stub.StreamGame(request, metadata=self.client.metadata)
+                async for update in stream:
                     deadline = None
                     yield board.apply(update)
                 if not board.is_over:

@@ -80,13 +80,33 @@ def orders(actions: int | None | Iterable[int | None]) -> list[wire.Order]:
     return [wire.Order() if action is None else wire.Order(action=action) for action in actions]
 
 
-class GameClient:
-    """A connection to a server. `target` is "host:port"; `timeout` in seconds is for every call."""
+def authorization(token: str | None) -> list[tuple[str, str]]:
+    """The metadata that shows a server's token."""
+    return [] if token is None else [("authorization", f"Bearer {token}")]
 
-    def __init__(self, target: str, *, timeout: float = 30.0) -> None:
+
+class GameClient:
+    """A connection to a server. `target` is "host:port"; `timeout` in seconds is for every call.
+
+    `token` is for servers that ask for one (with the scope "drive"), `credentials` (such as
+    `grpc.ssl_channel_credentials()`) for those with TLS.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = 30.0,
+        token: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         #: Where the server is.
-        self.target = target.removeprefix("grpc://")
-        self.channel = grpc.insecure_channel(self.target, options=KEEPALIVE)
+        self.target = target.split("://")[-1]
+        self.metadata = authorization(token)
+        if credentials is None:
+            self.channel = grpc.insecure_channel(self.target, options=KEEPALIVE)
+        else:
+            self.channel = grpc.secure_channel(self.target, credentials, options=KEEPALIVE)
         self.stub = games_pb2_grpc.GameServiceStub(self.channel)
         self.timeout = timeout
 
@@ -103,7 +123,7 @@ class GameClient:
     def call(self, method: str, request: Any) -> Any:
         """Calls a method of the service; raises `GameError` if it is refused."""
         try:
-            return getattr(self.stub, method)(request, timeout=self.timeout)
+            return getattr(self.stub, method)(request, timeout=self.timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise GameError.of(error) from None
 
@@ -133,7 +153,8 @@ class GameClient:
         """The whole board, after every update, where the game allows it."""
         board = Board()
         try:
-            for update in self.stub.Spectate(wire.SpectateRequest(game_id=game_id)):
+            request = wire.SpectateRequest(game_id=game_id)
+            for update in self.stub.Spectate(request, metadata=self.metadata):
                 yield board.apply(update)
         except grpc.RpcError as error:
             raise GameError.of(error) from None
@@ -207,7 +228,7 @@ class Seat:
         while not board.is_over:
             try:
                 request = wire.StreamGameRequest(**self._key())
-                for update in self.client.stub.StreamGame(request):
+                for update in self.client.stub.StreamGame(request, metadata=self.client.metadata):
                     deadline = None
                     yield board.apply(update)
                 if not board.is_over:

@@ -93,6 +93,15 @@ const LOADS: [Load; 4] = [
     },
 ];
 
+impl Load {
+    /// A share of it, in percent.
+    fn scaled(self, percent: usize) -> Self {
+        let share = |n: usize| (n * percent).div_ceil(100);
+        let (games, watchers) = (share(self.games), share(self.watchers));
+        Self { games, watchers, connections: self.connections.min(games), ..self }
+    }
+}
+
 /// What a load came to.
 #[derive(Serialize)]
 pub(super) struct Lived {
@@ -116,17 +125,26 @@ pub(super) struct Lived {
     bytes_per_game: f64,
 }
 
-/// Puts every load on a server of its own for so many seconds.
-pub(super) fn measure(seconds: f64) -> anyhow::Result<Vec<Lived>> {
-    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LOADS.iter().map(|&load| clients.block_on(live(load, seconds)).context(load.name)).collect()
+/// Puts every load on a server of its own for so many seconds, at this share of its size.
+pub(super) fn measure(seconds: f64, percent: usize) -> anyhow::Result<Vec<Lived>> {
+    LOADS.iter().map(|load| on_server(load.scaled(percent), seconds).context(load.name)).collect()
 }
 
-async fn live(load: Load, seconds: f64) -> anyhow::Result<Lived> {
+fn on_server(load: Load, seconds: f64) -> anyhow::Result<Lived> {
     let live = LiveConfig { max_games: 200_000, ..LiveConfig::default() };
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = ServerConfig { live, ..ServerConfig::at(address) };
+    let grace = Duration::from_millis(100);
+    let config = ServerConfig { live, grace, ..ServerConfig::at(address) };
     let server = Server::start(&config, simulated(load.trains))?;
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let lived = clients.block_on(put(load, &server, seconds))?;
+    // Streams are still open: they end with their clients.
+    drop(clients);
+    server.stop()?;
+    Ok(lived)
+}
+
+async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived> {
     let handle = server.live();
     let uri = format!("http://{}", server.address());
     let counts = Arc::new(Counts::default());
@@ -177,8 +195,6 @@ async fn live(load: Load, seconds: f64) -> anyhow::Result<Lived> {
         server_cores,
         bytes_per_game,
     };
-    // Streams need not end by themselves: the clients go with their runtime.
-    drop(server);
     Ok(lived)
 }
 

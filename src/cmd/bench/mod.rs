@@ -73,6 +73,10 @@ pub(crate) struct Args {
     /// Measure a server of live games over loopback: four loads, each for ten times --seconds
     #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
     live: bool,
+    /// Size of the loads of --live, in percent
+    #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    live_percent: u16,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -109,12 +113,12 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         jax::run(&args, isa)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if args.flight {
-        flight(&args)?;
+    if args.live {
+        live::print(&live::measure(10.0 * args.seconds, args.live_percent.into())?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if args.live {
-        live::print(&live::measure(10.0 * args.seconds)?, args.json)?;
+    if args.flight {
+        flight(&args)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::begin(&args, isa);

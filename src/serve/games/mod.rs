@@ -1,6 +1,7 @@
 //! Live games over gRPC: the service translates between wire messages and the arena's requests.
 
 mod limit;
+pub(super) mod metrics;
 mod play;
 mod settings;
 mod wire;

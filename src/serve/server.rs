@@ -86,7 +86,7 @@ impl ServerConfig {
             address,
             retain_bytes: 64 << 20,
             max_streams: 1024,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             samples_per_insert: None,
             metrics: None,
             tokens: Vec::new(),
@@ -95,7 +95,7 @@ impl ServerConfig {
             learners: Vec::new(),
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
-            env_grace: Duration::from_secs(60),
+            env_grace: Duration::from_mins(1),
             grace: Duration::from_secs(10),
         }
     }

@@ -20,6 +20,7 @@ use report::Report;
 /// Arguments of `bivouac bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]

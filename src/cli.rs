@@ -36,7 +36,7 @@ enum Command {
     /// Play a replay, print its result, draw or trace it
     Replay(cmd::replay::Args),
     /// Simulate games and stream their rows to trainers over Arrow Flight
-    Serve(cmd::serve::Args),
+    Serve(Box<cmd::serve::Args>),
     /// Let policies and programs play each other, and rate them
     Arena(cmd::arena::Args),
     /// Measure how fast the engine is on this machine
@@ -60,7 +60,7 @@ impl Cli {
             Command::Inspect(args) => cmd::inspect::run(args),
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
-            Command::Serve(args) => cmd::serve::run(args),
+            Command::Serve(args) => cmd::serve::run(*args),
             Command::Arena(args) => cmd::arena::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }

@@ -4,7 +4,7 @@
 //! is the dictionary of policies from batch to batch, whatever each file has.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -118,7 +118,7 @@ impl StoredRows {
     pub fn read(&self, after: u64, batch_rows: usize) -> StoredBatches {
         let begin = self.files.partition_point(|file| file.first + file.rows <= after);
         StoredBatches {
-            files: self.files[begin..].to_vec().into_iter(),
+            files: self.files[begin..].iter().cloned().collect(),
             open: None,
             next: after.min(self.rows),
             batch_rows,
@@ -197,7 +197,7 @@ impl StoredColumns {
 /// Batches of a dataset, in order, each with the number of its first row.
 #[derive(Debug)]
 pub struct StoredBatches {
-    files: std::vec::IntoIter<StoredFile>,
+    files: VecDeque<StoredFile>,
     open: Option<(PathBuf, ParquetRecordBatchReader)>,
     next: u64,
     batch_rows: usize,
@@ -216,7 +216,7 @@ impl StoredBatches {
                 }
                 self.open = None;
             }
-            let Some(file) = self.files.next() else { return Ok(None) };
+            let Some(file) = self.files.pop_front() else { return Ok(None) };
             let skipped = usize::try_from(self.next - file.first).unwrap_or(usize::MAX);
             self.open = Some((file.path.clone(), open(&file.path, skipped, self.batch_rows)?));
         }
@@ -243,7 +243,8 @@ impl Iterator for StoredBatches {
         let next = self.try_next();
         if next.is_err() {
             // What comes after a damaged row is not guessed at.
-            (self.files, self.open) = (Vec::new().into_iter(), None);
+            self.files.clear();
+            self.open = None;
         }
         next.transpose()
     }

@@ -168,7 +168,7 @@ fn from_toml(option: &Arg, flag: &str, value: &toml::Value) -> anyhow::Result<Ve
 /// The table of a subcommand with all that holds, and where each comes from, as TOML.
 pub(crate) fn shown(command: &Command, matches: &ArgMatches) -> String {
     let name = command.get_name();
-    let mut text = format!("[{name}]\n");
+    let mut lines = vec![format!("[{name}]")];
     for option in command.get_arguments().filter(|option| is_configurable(option)) {
         let (id, flag) = (option.get_id().as_str(), option.get_long().unwrap_or_default());
         let is_default = matches.value_source(id) == Some(ValueSource::DefaultValue);
@@ -181,15 +181,15 @@ pub(crate) fn shown(command: &Command, matches: &ArgMatches) -> String {
         };
         let value = match values.as_slice() {
             [] => {
-                text.push_str(&format!("# {flag} is not set\n"));
+                lines.push(format!("# {flag} is not set"));
                 continue;
             }
             [one] => one.clone(),
             _ => toml::Value::Array(values),
         };
-        text.push_str(&format!("{flag} = {value}{note}\n"));
+        lines.push(format!("{flag} = {value}{note}"));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use super::{
 /// Arguments of `bivouac serve`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Address to listen on; port 0 takes any that is free
     #[arg(long, default_value = "127.0.0.1:50051", value_name = "IP:PORT")]

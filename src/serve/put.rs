@@ -283,9 +283,9 @@ pub(super) fn serve(
     let (out, answers) = mpsc::channel(4);
     tokio::spawn(async move {
         // The decoder panics on some malformed messages, which is made an error.
-        let taken = tokio::spawn(take_all(taker, batches, out.clone())).await;
+        let ended = tokio::spawn(take_all(taker, batches, out.clone())).await;
         let malformed = || malformed("batch", "the message is malformed");
-        if let Err(error) = taken.unwrap_or_else(|_panic| Err(malformed())) {
+        if let Err(error) = ended.unwrap_or_else(|_panic| Err(malformed())) {
             let _is_told = out.send(Err(error.into())).await;
         }
     });
@@ -311,10 +311,10 @@ async fn take_all(
         next = seq + 1;
         // The ring may be full, so a thread waits that the network does not need.
         let taker = taker.clone();
-        let taken = spawn_blocking(move || taker.take(seq, &rows)).await;
-        let taken = taken.map_err(|_panic| ServeError::Panicked("put"))??;
+        let answer = spawn_blocking(move || taker.take(seq, &rows)).await;
+        let answer = answer.map_err(|_panic| ServeError::Panicked("put"))??;
         // Numbers and names always become JSON.
-        let json = serde_json::to_vec(&taken).unwrap_or_default();
+        let json = serde_json::to_vec(&answer).unwrap_or_default();
         if out.send(Ok(PutResult { app_metadata: json.into() })).await.is_err() {
             return Ok(());
         }

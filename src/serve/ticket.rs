@@ -111,10 +111,10 @@ impl Ticket {
         let form = &mut ticket.form;
         for (name, value) in fields {
             match name.as_str() {
-                "games" => form.games = sorted(list(name, value, unsigned)?),
-                "players" => form.players = sorted(list(name, value, seat)?),
+                "games" => form.games = Some(sorted(list(name, value, unsigned)?)),
+                "players" => form.players = Some(sorted(list(name, value, seat)?)),
                 "min_step" => form.min_step = narrow(name, unsigned(name, value)?)?,
-                "policies" => form.policies = sorted(list(name, value, text)?),
+                "policies" => form.policies = Some(sorted(list(name, value, text)?)),
                 "columns" => form.columns = Some(list(name, value, text)?),
                 "batch_rows" => form.batch_rows = Some(positive(name, value)?),
                 "max_wait_ms" => form.max_wait = Some(wait(name, value)?),
@@ -164,10 +164,10 @@ fn slow(name: &str, value: &Value) -> Result<Slow, ServeError> {
 }
 
 /// Sorted without duplicates, so that equal wishes are equal.
-fn sorted<T: Ord>(mut values: Vec<T>) -> Option<Vec<T>> {
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort_unstable();
     values.dedup();
-    Some(values)
+    values
 }
 
 #[cfg(test)]

@@ -129,7 +129,8 @@ fn duel(n: usize) -> Value {
 /// The same environments, in this process.
 fn local(n: usize) -> VectorEnv {
     let spec = EnvSpec { max_ticks: 30, ..EnvSpec::duel(8, 8).unwrap() };
-    let mut spec = VectorSpec::new(vec![Arc::new(spec); n], 3);
+    let spec = Arc::new(spec);
+    let mut spec = VectorSpec::new(vec![spec; n], 3);
     spec.seeds = Seeds::All(3);
     spec.reward = Reward::named("shaped").unwrap();
     VectorEnv::new(spec).unwrap()
@@ -330,8 +331,9 @@ fn a_client_that_comes_back_finds_its_environments_with_nothing_lost() {
         let mut envs = Exchange::open(&uri, duel(2)).await.unwrap();
         let session = envs.about["session"].clone();
         let mut rewards = Vec::new();
-        let mut received = 0;
         for step in 0..40 {
+            // One answer for each step came before.
+            let received = step;
             envs.send(&actions(step, 4), 0).await;
             if step % 10 == 5 {
                 // The connection breaks before the answer arrives, and maybe before the request.
@@ -344,7 +346,6 @@ fn a_client_that_comes_back_finds_its_environments_with_nothing_lost() {
                 }
             }
             let (_, rows) = envs.answer().await;
-            received += 1;
             rewards.push(rows[0][column::REWARD].as_primitive::<Float32Type>().values().to_vec());
         }
         for (step, found) in rewards.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! One connection of a remote vector environment: requests in, answers out, in their order.
 
 use std::{
+    collections::HashMap,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -250,7 +251,7 @@ fn decoded(message: &FlightData, schema: Option<&SchemaRef>) -> Result<Decoded, 
         let schema = schema.ok_or_else(|| {
             ArrowError::IpcError("the schema has to come before the first batch".to_owned())
         })?;
-        let rows = flight_data_to_arrow_batch(message, schema.clone(), &Default::default())?;
+        let rows = flight_data_to_arrow_batch(message, schema.clone(), &HashMap::new())?;
         Ok(Decoded::Rows(rows))
     };
     panic::catch_unwind(AssertUnwindSafe(decode))

@@ -1,5 +1,6 @@
 //! Tells the binary which commit it is built from, for `meta/info.json`. Without git, or in the
-//! repository of something else, it is told nothing.
+//! repository of something else, it is told nothing; and for development neither, where every commit
+//! would build it anew.
 
 use std::{
     env,
@@ -19,7 +20,7 @@ fn main() {
     let is_ours = git(&["rev-parse", "--show-toplevel"]).is_some_and(|top| {
         Path::new(&top).canonicalize().ok() == Path::new(&root).canonicalize().ok()
     });
-    if !is_ours {
+    if !is_ours || env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
         return;
     }
     // The log of HEAD grows with every commit and checkout.

@@ -87,6 +87,8 @@ pub struct VectorEnv {
     pub(super) games: Vec<GameRecord>,
     pub(super) frames: Frames,
     pub(super) frame: Arc<Frame>,
+    /// Whether some game may lie elsewhere than in its slot.
+    pub(super) has_aside: bool,
     /// For the rows of games that are visited alone.
     pub(super) batch: RowBatch,
     autoreset: Autoreset,
@@ -132,6 +134,7 @@ impl VectorEnv {
             games: Vec::new(),
             frames: Frames::new(format, n, agents),
             frame,
+            has_aside: false,
             batch: RowBatch::new(format, agents),
             autoreset: spec.autoreset,
             finals: None,

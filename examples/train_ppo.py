@@ -223,7 +223,7 @@ def evaluate(
     spread = z / (1 + z * z / games) * math.sqrt(share * (1 - share) / games + z * z / (4 * games**2))
     return {
         "wins": share,
-        "low": middle - spread,
+        "low": max(middle - spread, 0.0),
         "high": middle + spread,
         "losses": lost / games,
         "cut_off": (games - won - lost) / games,

@@ -23,7 +23,7 @@ from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
 if TYPE_CHECKING:
     from ._engine import Game, Snapshot
     from .client import Client, connect
-    from .games import games_table, read_games
+    from .games import games_table, read_games, write_games
     from .live import AsyncGameClient, Bot, GameClient
     from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
@@ -51,6 +51,7 @@ __all__ = [
     "make_vec",
     "read_games",
     "save_gif",
+    "write_games",
 ]
 
 _HOMES = {
@@ -68,6 +69,7 @@ _HOMES = {
     "games_table": "games",
     "read_games": "games",
     "save_gif": "render",
+    "write_games": "games",
 }
 
 

@@ -23,9 +23,13 @@ def read_games(path: str | Path) -> list[Game]:
 
 
 def games_table(games: Iterable[Game]) -> pa.Table:
-    """Games as a table with the columns of a dataset of games.
-
-    Written with `pyarrow.parquet.write_table`, it is a file that `read_games` reads back.
-    """
+    """Games as a table with the columns of a dataset of games."""
     stream = io.BytesIO(_engine.games_ipc(list(games)))
     return pa.ipc.open_stream(stream).read_all()
+
+
+def write_games(games: Iterable[Game], path: str | Path) -> None:
+    """Writes games as one Parquet file, which `read_games` reads back."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(games_table(games), path, compression="zstd")

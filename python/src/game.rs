@@ -138,13 +138,8 @@ fn boards(game: &GameRecord, seat: Option<usize>, every: u32) -> Result<Vec<Boar
 #[pyfunction]
 pub(crate) fn read_games(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Game>> {
     let read = || {
-        let is_folder = path.is_dir();
-        let paths = match is_folder {
-            true => GamesFile::paths(&path).map_err(Fault::argument)?,
-            false => vec![path.clone()],
-        };
         let mut games = Vec::new();
-        for path in paths {
+        for path in GamesFile::paths(&path).map_err(Fault::argument)? {
             for game in GamesFile::open(&path).map_err(Fault::argument)? {
                 games.push(Game::of(game.map_err(Fault::argument)?));
             }

@@ -260,15 +260,13 @@ def test_games_that_were_played_are_kept_read_back_and_entered():
 
 
 def test_games_are_written_and_read_as_parquet(tmp_path):
-    import pyarrow.parquet as pq
-
     envs = make(3, record=True, opponents="random")
     envs.reset(seed=1)
     for _ in range(70):
         envs.step(np.full(3, envs.form.format.pass_action))
     games = envs.games()
     path = tmp_path / "games.parquet"
-    pq.write_table(bivouac.games_table(games), path)
+    bivouac.write_games(games, path)
     again = bivouac.read_games(path)
     assert [g.digest for g in again] == [g.digest for g in games]
     assert repr(again[0]) == repr(games[0])

@@ -199,7 +199,8 @@ impl RowGroups {
             }
             let encodings = Encodings::default();
             let level = ZstdLevel::try_new(encodings.zstd_level)?;
-            WideColumn::new(column.clone(), level, width, encodings.page_bytes).map(Column::Wide)
+            let wide = WideColumn::new(column.clone(), level, width, encodings.page_bytes)?;
+            Ok::<_, ParquetError>(Column::Wide(Box::new(wide)))
         });
         let columns = columns.collect::<Result<_, _>>()?;
         let schema = self.schema.clone();
@@ -212,7 +213,7 @@ enum Column {
     /// By the Parquet library.
     Narrow(Box<ArrowColumnWriter>),
     /// Flat bytes without nulls, plain and without statistics.
-    Wide(WideColumn),
+    Wide(Box<WideColumn>),
 }
 
 /// A column chunk that is ready to be appended.

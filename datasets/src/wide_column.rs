@@ -184,7 +184,9 @@ mod tests {
             let level = ZstdLevel::try_new(1).unwrap();
             let mut column =
                 WideColumn::new(descriptor.column(0), level, WIDTH, page_bytes).unwrap();
-            pieces.iter().for_each(|piece| column.write(piece).unwrap());
+            for piece in pieces {
+                column.write(piece).unwrap();
+            }
             let chunk = column.close().unwrap();
             let mut group = writer.next_row_group().unwrap();
             group.append_column(&chunk.pages, chunk.close).unwrap();

@@ -1,5 +1,5 @@
 //! The package with its engine, as Python sees it: `python/tests/test_*.py` with the real Gymnasium
-//! and PettingZoo.
+//! and `PettingZoo`.
 
 #[path = "../../tests/common/venv.rs"]
 mod venv;

@@ -1,9 +1,10 @@
-//! Steps of a world and maps, as Criterion measures them. `bivouac bench` gives the headline
+//! Steps of a world, maps and dense layouts, as Criterion measures them. `bivouac bench` gives the headline
 //! figures; these keep baselines to compare a change against (`cargo bench -- --save-baseline`).
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use datasets::layouts::{Layout, Memory, Observations};
 use systems::{
     envs::{EnvSpec, Opening, VectorEnv, VectorSpec},
     isa::Isa,
@@ -12,7 +13,7 @@ use systems::{
     reset::Renewal,
     reward::Reward,
     rollout::Maps,
-    rows::{RecycledRows, RowFormat},
+    rows::{KeptRows, RecycledRows, RowFormat},
     rules::ruleset::Ruleset,
     schedule::Order,
     start::Start,
@@ -135,5 +136,35 @@ fn maps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps, envs, maps);
+/// A batch of rows laid out on one thread. For `memory` each row begins its agent anew, as the step
+/// stays the same.
+fn layouts(criterion: &mut Criterion) {
+    let (mut world, _) = world(64, WorldConfig { threads: 1, ..WorldConfig::default() });
+    let rows = Arc::new(KeptRows::default());
+    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
+    world.collect_rows(rows.clone(), format, Reward::SPARSE);
+    world.step();
+    let batch = rows.drain().swap_remove(0);
+    let observations = Observations::of_rows(&batch);
+    let mut memories = vec![Memory::default(); observations.len()];
+    let mut group = criterion.benchmark_group("layout");
+    for layout in Layout::ALL {
+        let len = layout.row_len(&format);
+        let mut out = vec![0.0; observations.len() * len];
+        group.throughput(Throughput::Elements(observations.len() as u64));
+        group.bench_function(layout.name(), |bencher| {
+            bencher.iter(|| {
+                let places = out.chunks_exact_mut(len).zip(&mut memories);
+                for (row, (out, memory)) in places.enumerate() {
+                    let row = observations.row(row);
+                    layout.write(&row, Some(memory), out).expect("there is room for the row");
+                }
+                black_box(&out);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, envs, maps, layouts);
 criterion_main!(benches);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cmd;
 
@@ -36,14 +36,21 @@ enum Command {
     /// Play a replay, print its result, draw or trace it
     Replay(cmd::replay::Args),
     /// Simulate games and stream their rows to trainers over Arrow Flight
-    Serve(cmd::serve::Args),
+    Serve(Box<cmd::serve::Args>),
+    /// Let policies and programs play each other, and rate them
+    Arena(cmd::arena::Args),
     /// Measure how fast the engine is on this machine
     Bench(cmd::bench::Args),
 }
 
+/// Reads the command line, with what the environment and a file add to it, and runs the subcommand.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let arguments = cmd::config::layered(&Cli::command(), std::env::args_os())?;
+    Cli::parse_from(arguments).run()
+}
+
 impl Cli {
-    /// Runs the subcommand.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+    fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(args) => cmd::generate::run(args),
             Command::Expand(args) => cmd::expand::run(args),
@@ -53,7 +60,8 @@ impl Cli {
             Command::Inspect(args) => cmd::inspect::run(args),
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
-            Command::Serve(args) => cmd::serve::run(args),
+            Command::Serve(args) => cmd::serve::run(*args),
+            Command::Arena(args) => cmd::arena::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }
     }

@@ -5,11 +5,8 @@ mod cmd;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match cli.run() {
+    match cli::run() {
         Ok(code) => code,
         Err(error) => {
             cli::report_error(&error);

@@ -1,10 +1,17 @@
 //! The server as a trainer meets it: a client of Arrow Flight over a socket.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
 
 #[path = "flight/client.rs"]
 mod client;
+#[path = "flight/envs.rs"]
+mod envs;
 #[path = "flight/requests.rs"]
 mod requests;
 #[path = "flight/slow.rs"]
 mod slow;
+#[path = "flight/stored.rs"]
+mod stored;
 #[path = "flight/streams.rs"]
 mod streams;

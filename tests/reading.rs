@@ -66,7 +66,11 @@ fn a_minari_dataset_is_written_whole_or_not_at_all() {
 fn what_holds_no_games_cannot_be_expanded() {
     let (rows, out) = (folder("no-games"), folder("no-games-out"));
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
-    for (path, expected) in [(shown(&rows), "column \"seed\""), ("/nowhere", "/nowhere")] {
+    for (path, expected) in [
+        (shown(&rows), "column \"seed\""),
+        ("/nowhere", "/nowhere"),
+        ("s3://bucket/games", "copy it to a folder first"),
+    ] {
         let run = bivouac(&["expand", path, "--out", shown(&out)]);
         assert_eq!(run.status.code(), Some(1), "{path}");
         assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));

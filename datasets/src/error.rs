@@ -85,6 +85,12 @@ pub enum DataError {
     #[cfg(not(feature = "s3"))]
     #[error("{}: this build cannot write to S3: name a folder, or build with --features s3", .0.display())]
     NoS3(PathBuf),
+    /// Only writing works in S3-compatible storage.
+    #[error(
+        "{}: datasets in storage are written, not read: copy it to a folder first, as with `aws s3 sync`",
+        .0.display()
+    )]
+    InStorage(PathBuf),
     /// Another process writes to the folder.
     #[error("{}: another process is writing to the folder: wait for it, or name another one", .0.display())]
     Busy(PathBuf),

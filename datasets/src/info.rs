@@ -33,6 +33,8 @@ pub struct Info {
     pub reward: Value,
     /// What the games are read from, if they are not simulated: a count and a digest.
     pub inputs: Option<String>,
+    /// Commit that the program was built from, where that is known.
+    pub git_revision: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,8 @@ struct File<'a> {
     format: &'static str,
     schema_version: u32,
     engine_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git_revision: Option<&'a str>,
     kind: &'static str,
     is_complete: bool,
     command: &'a str,
@@ -100,6 +104,7 @@ impl Told<'_> {
             format: "bivouac-dataset",
             schema_version: schema::VERSION,
             engine_version: env!("CARGO_PKG_VERSION"),
+            git_revision: info.git_revision.as_deref(),
             kind,
             is_complete: self.checkpoint.is_none(),
             command: &info.command,

@@ -150,7 +150,7 @@ fn of_experiences(root: &Path, summary: &mut Summary) -> Result<(), DataError> {
 }
 
 /// The rows of `meta/episodes`, in their order.
-fn episodes(root: &Path) -> Result<Vec<Told>, DataError> {
+pub(crate) fn episodes(root: &Path) -> Result<Vec<Told>, DataError> {
     let mut all = Vec::new();
     for path in GamesFile::paths(root)? {
         let name = path.strip_prefix(root.join("data")).unwrap_or(&path);

@@ -13,6 +13,7 @@
 
 pub mod ceiling;
 pub mod checksum;
+pub mod env_rows;
 pub mod error;
 mod expand;
 pub mod export;
@@ -38,9 +39,11 @@ pub mod seats;
 mod segment;
 pub mod stopwatch;
 mod storage;
+pub mod stored_rows;
 mod table;
 pub mod totals;
 pub mod verify;
+mod wide_column;
 
 pub use error::DataError;
 pub use parquet_files::Encodings;

@@ -93,6 +93,7 @@ pub struct ExperienceReader {
 struct Work {
     format: RowFormat,
     reward: Reward,
+    seats: Seats,
     layout: Option<Layout>,
     schema: SchemaRef,
     batch_rows: usize,
@@ -132,6 +133,7 @@ impl ExperienceReader {
         let work = Work {
             format,
             reward,
+            seats,
             layout,
             schema: kind.schema(),
             batch_rows: options.batch_rows.max(1),
@@ -265,7 +267,7 @@ impl Work {
             rows: 0,
         };
         let records: Vec<&GameRecord> = group.games.iter().map(|game| &game.record).collect();
-        let batch = Batch { games: &records, seats: group.seats };
+        let batch = Batch { games: &records, seats: group.seats.and(self.seats) };
         expander.expand(batch, |agent| sender.take(agent))?;
         let rest = sender.rows;
         if rest > 0 {

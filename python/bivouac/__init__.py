@@ -2,14 +2,16 @@
 
 `make_vec` makes vector environments (`VectorEnv`, Gymnasium), `ParallelEnv` is one game for
 PettingZoo. `bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
+`connect` opens a client of a `bivouac serve` (see `bivouac.client`), and `RemoteVectorEnv` plays
+games on such a server. `GameClient` and `Bot` play live games there (see `bivouac.live`).
 
     import bivouac
 
     envs = bivouac.make_vec("generals", num_envs=1024, size=(8, 8), opponents="expander")
     observations, infos = envs.reset(seed=1)
 
-Importing this module is quick: what needs Gymnasium, PettingZoo or the engine is imported when it
-is first asked for.
+Importing this module is quick: what needs Gymnasium, PettingZoo, Flight, gRPC or the engine is imported
+when it is first asked for.
 """
 
 from __future__ import annotations
@@ -20,22 +22,31 @@ from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
 
 if TYPE_CHECKING:
     from ._engine import Game, Snapshot
+    from .client import Client, connect
     from .games import games_table, read_games, write_games
+    from .live import AsyncGameClient, Bot, GameClient
     from .parallel import ParallelEnv
+    from .remote import RemoteVectorEnv
     from .render import save_gif
     from .vector import VectorEnv, make_vec
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncGameClient",
     "BivouacError",
+    "Bot",
+    "Client",
     "EngineError",
     "Game",
+    "GameClient",
     "InvalidArgument",
     "InvalidState",
     "ParallelEnv",
+    "RemoteVectorEnv",
     "Snapshot",
     "VectorEnv",
+    "connect",
     "games_table",
     "make_vec",
     "read_games",
@@ -47,6 +58,12 @@ _HOMES = {
     "VectorEnv": "vector",
     "make_vec": "vector",
     "ParallelEnv": "parallel",
+    "Client": "client",
+    "connect": "client",
+    "RemoteVectorEnv": "remote",
+    "AsyncGameClient": "live",
+    "Bot": "live",
+    "GameClient": "live",
     "Game": "_engine",
     "Snapshot": "_engine",
     "games_table": "games",

@@ -13,6 +13,24 @@ class Frame:
     def column(self, name: str) -> Array: ...
     def large_armies(self) -> list[tuple[int, list[int]]]: ...
 
+class Rows:
+    """Rows of recorded games as the bytes of an Arrow IPC stream: see `bivouac.data.expand`."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        reward: str,
+        players: list[int] | None,
+        layout: str | None,
+        canvas: tuple[int, int] | None,
+        batch_rows: int,
+        threads: int | None,
+    ) -> None: ...
+    @property
+    def games(self) -> int: ...
+    def read(self) -> bytes: ...
+
 class Snapshot:
     """Some environments at one moment, for `VectorEnv.restore`."""
 

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod game;
 mod inner;
+mod rows;
 mod spec;
 
 use pyo3::prelude::*;
@@ -25,6 +26,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<array::Array>()?;
     module.add_class::<spec::PyEnvSpec>()?;
     module.add_class::<game::Game>()?;
+    module.add_class::<rows::Rows>()?;
     module.add_function(wrap_pyfunction!(game::read_games, module)?)?;
     module.add_function(wrap_pyfunction!(game::games_ipc, module)?)?;
     module.add_function(wrap_pyfunction!(spec::names, module)?)?;

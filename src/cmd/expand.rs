@@ -81,7 +81,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed,
         rulesets,
         reward: serde_json::to_value(reward)?,
-        inputs: None,
+        git_revision: dataset_run::git_revision(),
+        ..Info::default()
     };
     let kind = Kind::Experiences { format, reward, seats, layout: args.layout };
     let plan = Plan { kind, info, folder: args.output.folder() };

@@ -118,6 +118,7 @@ pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)
         seed: spec.seed,
         rulesets: BTreeMap::from([(spec.ruleset.name.clone(), spec.ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
+        git_revision: dataset_run::git_revision(),
         ..Info::default()
     };
     Ok((Simulation::new(RolloutSpec { first_game, games, ..spec }), kind, info))

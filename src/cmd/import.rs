@@ -99,6 +99,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         rulesets: BTreeMap::new(),
         reward: serde_json::to_value(reward)?,
+        git_revision: dataset_run::git_revision(),
         ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };

@@ -1,6 +1,8 @@
 //! One file for each subcommand, and what some of them share.
 
+pub(crate) mod arena;
 pub(crate) mod bench;
+pub(crate) mod config;
 mod dataset_run;
 pub(crate) mod expand;
 pub(crate) mod export;
@@ -14,4 +16,5 @@ mod progress;
 pub(crate) mod replay;
 pub(crate) mod serve;
 mod summary;
+mod tokens;
 pub(crate) mod verify;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
-use systems::world::WorldError;
+use datasets::error::DataError;
+use systems::{envs::EnvError, world::WorldError};
 use thiserror::Error;
 
 /// Why the server could not start, or what is wrong with a request.
@@ -34,6 +35,12 @@ pub enum ServeError {
     /// Rows that do not become messages.
     #[error("rows could not be encoded: {0}")]
     Arrow(#[from] ArrowError),
+    /// Finished games that could not be written.
+    #[error("finished games cannot be kept: {0}")]
+    Archive(DataError),
+    /// A closed dataset that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A thread panicked.
     #[error("the {0} thread ended in a panic: this is a defect of bivouac")]
     Panicked(&'static str),
@@ -58,6 +65,66 @@ pub enum ServeError {
     /// A method of Flight that this server does not have.
     #[error("{0} is not offered by this server")]
     NotOffered(&'static str),
+    /// Environments that cannot be made.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// Something is more than the server allows.
+    #[error("{what} can be {most} at most: {fix}")]
+    Limit {
+        /// What there would be too much of.
+        what: &'static str,
+        /// How much there can be.
+        most: u64,
+        /// What to do instead.
+        fix: &'static str,
+    },
+    /// A request without a token, or with one that is not known.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// A token that may not do this.
+    #[error("token {name:?} has not the scope {scope:?} that this needs")]
+    Forbidden {
+        /// Name of the token.
+        name: String,
+        /// The scope.
+        scope: &'static str,
+    },
+    /// Certificates or keys that cannot be used.
+    #[error("cannot use the certificate: {0}: give PEM files that belong together")]
+    Tls(tonic::transport::Error),
+    /// An address that strangers can reach, without TLS and tokens.
+    #[error(
+        "{address} can be reached from other machines: give --tls-cert, --tls-key and tokens, \
+         or --insecure if the network is trusted"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// An administrator ended the stream.
+    #[error("an administrator ended this stream after row {seq}")]
+    Cancelled {
+        /// The rows it was sent.
+        seq: u64,
+    },
+    /// All games are over, and the streams have ended.
+    #[error("all games of this server are over, and its streams take no more rows")]
+    Finished,
+    /// Metrics that strangers could read.
+    #[error(
+        "metrics at {address} could be read from other machines, without a token: name a loopback \
+         address, or give --insecure if the network is trusted"
+    )]
+    ExposedMetrics {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The server was told to stop.
+    #[error("the server is ending")]
+    Stopping,
+    /// Another connection goes on with this session.
+    #[error("another connection took this session over: only one can play it")]
+    TakenOver,
     /// As many streams are open as the server allows.
     #[error("{open} streams are open, the most that --max-streams allows: close one first")]
     TooManyStreams {

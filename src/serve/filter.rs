@@ -8,10 +8,7 @@ use arrow::{
 };
 use datasets::{live::LiveBatch, schema::column};
 
-use super::{
-    ServeError,
-    ticket::{Form, malformed},
-};
+use super::{ServeError, fields::malformed, ticket::Form};
 
 /// A form's wishes, held against the columns there are.
 #[derive(Clone, Debug)]

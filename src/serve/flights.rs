@@ -1,15 +1,42 @@
 //! What there is to read: descriptors, and what they stand for.
 
+use std::{iter, sync::Arc};
+
 use arrow::{datatypes::SchemaRef, ipc::writer::IpcWriteOptions};
 use arrow_flight::{
     FlightDescriptor, FlightEndpoint, FlightInfo, SchemaAsIpc, SchemaResult,
     Ticket as FlightTicket, flight_descriptor::DescriptorType,
 };
 
-use super::{ServeError, share::Shares, ticket::Ticket};
+use super::{
+    ServeError,
+    datasets::{Dataset, Datasets},
+    share::Shares,
+    ticket::Ticket,
+};
 
 /// The path of the flight of experiences.
 const EXPERIENCES: &str = "experiences";
+
+/// The first part of the path of a closed dataset; its name is the second.
+const DATASET: &str = "dataset";
+
+/// What flights are made of.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// What is being played.
+    pub(super) shares: Arc<Shares>,
+    /// What was played.
+    pub(super) datasets: Datasets,
+}
+
+impl Offer {
+    /// All flights: experiences, and each dataset.
+    pub(super) fn flights(&self) -> Vec<Flight> {
+        let datasets = self.datasets.names().map(Flight::dataset);
+        iter::once(Flight::experiences()).chain(datasets).collect()
+    }
+}
 
 /// A flight that was asked for.
 pub(super) struct Flight {
@@ -26,7 +53,16 @@ impl Flight {
         Self { ticket: Ticket::default(), json: b"{}".to_vec(), descriptor }
     }
 
-    /// The flight of a descriptor: the path `["experiences"]`, or a ticket as the command.
+    /// The flight of a closed dataset.
+    fn dataset(name: &str) -> Self {
+        let descriptor = FlightDescriptor::new_path(vec![DATASET.to_owned(), name.to_owned()]);
+        let ticket = Ticket { dataset: Some(name.to_owned()), ..Ticket::default() };
+        let json = serde_json::json!({ "dataset": name }).to_string().into_bytes();
+        Self { ticket, json, descriptor }
+    }
+
+    /// The flight of a descriptor: the path `["experiences"]` or `["dataset", name]`, or a ticket
+    /// as the command.
     ///
     /// # Errors
     ///
@@ -34,11 +70,14 @@ impl Flight {
     pub(super) fn of(descriptor: FlightDescriptor) -> Result<Self, ServeError> {
         match descriptor.r#type() {
             DescriptorType::Path if descriptor.path == [EXPERIENCES] => Ok(Self::experiences()),
-            DescriptorType::Path => Err(ServeError::Unknown {
-                what: "flight",
-                name: descriptor.path.join("/"),
-                known: EXPERIENCES.to_owned(),
-            }),
+            DescriptorType::Path => match descriptor.path.as_slice() {
+                [kind, name] if kind == DATASET => Ok(Self::dataset(name)),
+                _ => Err(ServeError::Unknown {
+                    what: "flight",
+                    name: descriptor.path.join("/"),
+                    known: format!("{EXPERIENCES}, {DATASET}/NAME"),
+                }),
+            },
             DescriptorType::Cmd => {
                 let json = descriptor.cmd.to_vec();
                 Ok(Self { ticket: Ticket::parse(&json)?, json, descriptor })
@@ -55,18 +94,22 @@ impl Flight {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Malformed`] for wishes that the rows cannot fulfil.
-    pub(super) fn info(self, shares: &Shares) -> Result<FlightInfo, ServeError> {
-        let schema = shares.schema_of(&self.ticket.form)?;
+    /// [`ServeError::Malformed`] for wishes that the rows cannot fulfil, [`ServeError::Unknown`]
+    /// for datasets that do not exist.
+    pub(super) fn info(self, offer: &Offer) -> Result<FlightInfo, ServeError> {
+        let schema = self.columns(offer)?;
+        let dataset = self.of_dataset(offer)?;
+        // How many rows pass a filter is not known, nor how many there will be.
+        let is_whole = self.ticket.form.takes_all_rows() && self.ticket.after.is_none();
+        let rows = dataset.filter(|_| is_whole).map(|dataset| dataset.rows());
         let endpoint = FlightEndpoint::new().with_ticket(FlightTicket::new(self.json));
-        // How many rows there will be is not known while the world plays.
         Ok(FlightInfo::new()
             .try_with_schema(&schema)?
             .with_descriptor(self.descriptor)
             .with_endpoint(endpoint)
-            .with_total_records(-1)
+            .with_total_records(rows.and_then(|rows| rows.try_into().ok()).unwrap_or(-1))
             .with_total_bytes(-1)
-            .with_ordered(false))
+            .with_ordered(dataset.is_some()))
     }
 
     /// Its columns.
@@ -74,9 +117,18 @@ impl Flight {
     /// # Errors
     ///
     /// As [`Flight::info`].
-    pub(super) fn schema(&self, shares: &Shares) -> Result<SchemaResult, ServeError> {
-        let schema: SchemaRef = shares.schema_of(&self.ticket.form)?;
+    pub(super) fn schema(&self, offer: &Offer) -> Result<SchemaResult, ServeError> {
+        let schema: SchemaRef = self.columns(offer)?;
         let options = IpcWriteOptions::default();
         Ok(SchemaAsIpc::new(&schema, &options).try_into()?)
+    }
+
+    fn of_dataset<'a>(&self, offer: &'a Offer) -> Result<Option<&'a Arc<Dataset>>, ServeError> {
+        self.ticket.dataset.as_ref().map(|name| offer.datasets.get(name)).transpose()
+    }
+
+    fn columns(&self, offer: &Offer) -> Result<SchemaRef, ServeError> {
+        let dataset = self.of_dataset(offer)?;
+        dataset.map_or(&offer.shares, |dataset| &dataset.shares).schema_of(&self.ticket.form)
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    hash::{BuildHasher, Hasher, RandomState},
     ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,7 +16,11 @@ use std::{
 use datasets::live::LiveBatch;
 use tokio::sync::watch;
 
-use super::{ServeError, stats::LogStats, ticket::Slow};
+use super::{
+    ServeError,
+    stats::{LogStats, StreamStats},
+    ticket::Slow,
+};
 
 /// A batch and its place in the order of all rows.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ impl Entry {
 /// The ring.
 #[derive(Debug)]
 pub struct Log {
+    /// A name that no other run of a server has.
+    run: String,
     state: Mutex<State>,
     /// Told when a reader moved or left.
     moved: Condvar,
@@ -47,7 +54,26 @@ pub struct Log {
     readers_at_most: usize,
     /// How long the world waits for a reader that does not move.
     patience: Duration,
+    /// How many times each row is to be read, all streams together.
+    samples_per_insert: Option<f64>,
 }
+
+/// What a ring is bounded by.
+#[derive(Clone, Copy, Debug)]
+pub struct LogConfig {
+    /// Bytes that are kept at most, or one batch if that is more.
+    pub capacity: usize,
+    /// Streams that may be open at a time.
+    pub readers_at_most: usize,
+    /// How long the world waits for a reader that does not move.
+    pub patience: Duration,
+    /// How many times each row is to be read, all streams together: the world waits for readers
+    /// that are behind. None lets it go on.
+    pub samples_per_insert: Option<f64>,
+}
+
+/// Rows that the world may be ahead of its readers where they set its pace.
+const AHEAD: u64 = 1 << 14;
 
 #[derive(Debug, Default)]
 struct State {
@@ -68,6 +94,8 @@ struct Place {
     slow: Slow,
     /// Whether the world lost patience with it.
     is_stuck: bool,
+    /// Whether an administrator ended it.
+    is_cancelled: bool,
 }
 
 impl State {
@@ -79,7 +107,10 @@ impl State {
     fn may_drop_oldest(&self) -> bool {
         let Some(oldest) = self.entries.front() else { return false };
         let holds = |place: &Place| {
-            place.slow == Slow::Block && !place.is_stuck && place.next < oldest.end()
+            place.slow == Slow::Block
+                && !place.is_stuck
+                && !place.is_cancelled
+                && place.next < oldest.end()
         };
         !self.readers.is_empty() && !self.readers.values().any(holds)
     }
@@ -113,25 +144,45 @@ pub enum Found {
 }
 
 impl Log {
-    /// A ring of so many bytes at most, or of one batch if that is more.
+    /// A ring within some bounds.
     #[must_use]
-    pub fn new(capacity: usize, readers_at_most: usize, patience: Duration) -> Arc<Self> {
+    pub fn new(config: LogConfig) -> Arc<Self> {
+        let LogConfig { capacity, readers_at_most, patience, samples_per_insert } = config;
         let (state, moved, grown) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
-        Arc::new(Self { state, moved, grown, capacity, readers_at_most, patience })
+        let run = run_name();
+        Arc::new(Self {
+            run,
+            state,
+            moved,
+            grown,
+            capacity,
+            readers_at_most,
+            patience,
+            samples_per_insert,
+        })
+    }
+
+    /// The name of this run, by which a client sees that rows are numbered anew.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a batch, when there is room for it. Called by the simulation alone.
+    /// Adds a batch, when there is room for it.
     pub fn publish(&self, batch: LiveBatch) {
         let bytes = batch.rows.get_array_memory_size();
         let mut state = self.lock();
         let mut waited = false;
-        while !state.is_stopping && !state.entries.is_empty() && state.bytes + bytes > self.capacity
-        {
-            if state.may_drop_oldest() {
+        loop {
+            let is_full = !state.entries.is_empty() && state.bytes + bytes > self.capacity;
+            let is_ahead = self.is_ahead(&state);
+            if state.is_stopping || !(is_full || is_ahead) {
+                break;
+            }
+            if !is_ahead && state.may_drop_oldest() {
                 drop_oldest(&mut state);
                 continue;
             }
@@ -149,6 +200,14 @@ impl Log {
         state.entries.push_back(Arc::new(entry));
         drop(state);
         self.grown.send_replace(());
+    }
+
+    /// Whether readers have read too little for the world to go on at their pace.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no last digit")]
+    fn is_ahead(&self, state: &State) -> bool {
+        let Some(ratio) = self.samples_per_insert else { return false };
+        let due = state.end.saturating_sub(AHEAD) as f64 * ratio;
+        due > state.stats.rows_read as f64
     }
 
     /// Waits until a reader moves, comes or leaves.
@@ -183,6 +242,11 @@ impl Log {
         self.moved.notify_all();
     }
 
+    /// Whether no more rows will come.
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     /// Whether the world is to end.
     pub fn is_stopping(&self) -> bool {
         self.lock().is_stopping
@@ -206,17 +270,37 @@ impl Log {
                  it may have begun anew; leave the field out to begin with what is kept",
                 state.end
             );
-            return Err(super::ticket::malformed("after", reason));
+            return Err(super::fields::malformed("after", reason));
         }
         let next = after.unwrap_or_else(|| state.oldest());
         let id = state.next_reader;
         state.next_reader += 1;
         state.stats.streams_opened += 1;
-        state.readers.insert(id, Place { next, slow, is_stuck: false });
+        state.readers.insert(id, Place { next, slow, is_stuck: false, is_cancelled: false });
         let end = state.end;
         drop(state);
         self.moved.notify_all();
         Ok(Reader { log: self.clone(), id, opened_at: end, grown: self.grown.subscribe() })
+    }
+
+    /// Ends a stream; says whether there is one of this number.
+    pub fn cancel(&self, id: u64) -> bool {
+        let found = self.lock().readers.get_mut(&id).map(|place| place.is_cancelled = true);
+        self.moved.notify_all();
+        self.grown.send_replace(());
+        found.is_some()
+    }
+
+    /// How each stream stands.
+    pub fn streams(&self) -> Vec<StreamStats> {
+        let state = self.lock();
+        let of_stream = |(&id, place): (&u64, &Place)| StreamStats {
+            id,
+            next: place.next,
+            behind: state.end - place.next.min(state.end),
+            slow: place.slow.name(),
+        };
+        state.readers.iter().map(of_stream).collect()
     }
 
     /// How the ring stands.
@@ -232,6 +316,11 @@ impl Log {
             ..state.stats.clone()
         }
     }
+}
+
+fn run_name() -> String {
+    // The keys of the standard hash maps are random numbers of the system.
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 fn drop_oldest(state: &mut State) {
@@ -250,6 +339,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The name of the run, see [`Log::run`].
+    pub fn run(&self) -> &str {
+        &self.log.run
+    }
+
     /// The number of rows when it was opened.
     pub fn opened_at(&self) -> u64 {
         self.opened_at
@@ -269,6 +363,9 @@ impl Reader {
         let state = &mut *self.log.lock();
         let oldest = state.oldest();
         let Some(place) = state.readers.get_mut(&self.id) else { return Ok(Found::End) };
+        if place.is_cancelled {
+            return Err(ServeError::Cancelled { seq: place.next });
+        }
         if place.is_stuck {
             return Err(ServeError::Stuck {
                 seconds: self.log.patience.as_secs(),
@@ -285,6 +382,7 @@ impl Reader {
         let first = usize::try_from(from - entry.first).unwrap_or(usize::MAX);
         let range = first..entry.batch.rows.num_rows().min(first.saturating_add(most));
         place.next = from + range.len() as u64;
+        state.stats.rows_read += range.len() as u64;
         state.stats.dropped += missed;
         let entry = entry.clone();
         self.log.moved.notify_all();
@@ -293,7 +391,9 @@ impl Reader {
 
     /// Goes on after rows that it got in another way.
     pub fn skip_to(&mut self, next: u64) {
-        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
+        let state = &mut *self.log.lock();
+        if let Some(place) = state.readers.get_mut(&self.id) {
+            state.stats.rows_read += next.saturating_sub(place.next);
             place.next = place.next.max(next);
         }
         self.log.moved.notify_all();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
-    datatypes::SchemaRef,
+    array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
+    datatypes::{SchemaRef, UInt64Type},
     error::ArrowError,
     ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 /// What a batch says of itself, as JSON in `app_metadata`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Metadata {
+struct Metadata<'a> {
     /// The number of rows that the world had made with the last row of this batch.
     seq: u64,
     /// Rows that were given up before this batch, since the last batch of the stream.
@@ -23,12 +23,16 @@ struct Metadata {
     policy_version_min: Option<u64>,
     /// The highest.
     policy_version_max: Option<u64>,
+    /// The run of the server that `seq` is a number of; none for closed datasets, which stay.
+    run: Option<&'a str>,
 }
 
 /// An encoded batch. Copies share its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     data: FlightData,
+    /// The lowest and the highest version of a policy, where there are any.
+    versions: Option<(u64, u64)>,
     /// Rows in it.
     pub(super) rows: u64,
     /// The number of the first row that the world made for it, whether or not it passed.
@@ -38,12 +42,12 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The message for one stream.
-    pub(super) fn for_stream(&self, dropped: u64) -> FlightData {
-        // The built-in policies have no versions; rows of learners will.
-        let (policy_version_min, policy_version_max) = (None, None);
-        let metadata = Metadata { seq: self.end, dropped, policy_version_min, policy_version_max };
-        // Four numbers always become JSON.
+    /// The message for one stream of a run.
+    pub(super) fn for_stream(&self, dropped: u64, run: Option<&str>) -> FlightData {
+        let (policy_version_min, policy_version_max) = self.versions.unzip();
+        let seq = self.end;
+        let metadata = Metadata { seq, dropped, policy_version_min, policy_version_max, run };
+        // Numbers and a name always become JSON.
         let json = serde_json::to_vec(&metadata).unwrap_or_default();
         FlightData { app_metadata: json.into(), ..self.data.clone() }
     }
@@ -117,6 +121,17 @@ impl Encoder {
             let reason = "the names of the policies changed while streams were open";
             return Err(ArrowError::IpcError(reason.to_owned()));
         }
-        Ok(Message { data: data.into(), rows: batch.num_rows() as u64, start, end })
+        let (rows, versions) = (batch.num_rows() as u64, versions(batch));
+        Ok(Message { data: data.into(), versions, rows, start, end })
     }
+}
+
+/// The lowest and the highest version of a policy in a batch; the built-in ones have none.
+fn versions(batch: &RecordBatch) -> Option<(u64, u64)> {
+    let column = batch.column_by_name(column::POLICY_VERSION)?.as_primitive::<UInt64Type>();
+    if column.null_count() == column.len() {
+        return None;
+    }
+    let versions = || column.iter().flatten();
+    versions().min().zip(versions().max())
 }

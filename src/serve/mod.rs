@@ -12,11 +12,19 @@
 //! The world publishes each batch once. Rows are numbered in the order in which they leave it; a
 //! stream is a place in that order, a [`ticket::Ticket`] and nothing that the simulation knows of.
 
+pub mod access;
+mod actions;
+mod datasets;
+mod envs;
 pub mod error;
+mod fields;
 pub mod filter;
 mod flights;
+pub mod games;
 pub mod log;
 mod message;
+mod metrics;
+mod put;
 mod server;
 mod service;
 mod share;
@@ -27,5 +35,5 @@ mod stream;
 pub mod ticket;
 
 pub use error::ServeError;
-pub use server::{Server, ServerConfig};
+pub use server::{Server, ServerConfig, Tls};
 pub use simulation::Simulated;

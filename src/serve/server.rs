@@ -1,8 +1,10 @@
 //! Starting and ending the server.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -10,19 +12,39 @@ use std::{
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
 
 use super::{
     ServeError,
-    log::Log,
+    access::{Access, Scope, Token},
+    datasets::Datasets,
+    envs::{self, Sessions},
+    flights::Offer,
+    games::{GameServiceServer, Games, RequestLimit},
+    log::{Log, LogConfig},
+    metrics,
+    put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    stats::Stats,
+};
+use crate::live::{
+    Arena, LiveConfig, LiveHandle,
+    archive::{ArchiveConfig, Archivist},
 };
 
-/// How often an idle connection is asked whether its client is alive, and how long that may take.
-/// A client whose machine is gone is found after both.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How often the server looks for environments that nobody came back to.
+const REAPING: Duration = Duration::from_secs(1);
+
+/// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
+const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Requests and streams of one connection; how many streams there are is limited elsewhere.
+const CONCURRENT: u32 = 100_000;
+
+/// Bytes of a message that a client sends.
+const MESSAGE_BYTES: usize = 16 << 20;
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -35,8 +57,33 @@ pub struct ServerConfig {
     pub max_streams: usize,
     /// How long the world waits for a blocking stream that takes nothing.
     pub patience: Duration,
+    /// How many times each row is to be read before the world goes on, all streams together.
+    pub samples_per_insert: Option<f64>,
+    /// Where metrics are told over HTTP, to everybody who can connect; nowhere without an address.
+    pub metrics: Option<SocketAddr>,
+    /// Who may do what; everybody may do everything if there are no tokens.
+    pub tokens: Vec<Token>,
+    /// The certificate, where connections are encrypted.
+    pub tls: Option<Tls>,
+    /// Whether other machines may connect without TLS or without tokens.
+    pub is_insecure: bool,
+    /// Names of policies that play elsewhere and whose rows are taken.
+    pub learners: Vec<String>,
+    /// Closed datasets that are offered beside what is played: folders by name.
+    pub datasets: BTreeMap<String, PathBuf>,
+    /// Environments of all remote sessions together.
+    pub max_envs: usize,
+    /// How long environments wait for a client whose connection broke.
+    pub env_grace: Duration,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
+    /// How often an idle connection is asked whether its client is alive, and how long the answer
+    /// may take. A client whose machine is gone is found after both.
+    pub keepalive: Duration,
+    /// What is allowed of live games.
+    pub live: LiveConfig,
+    /// Where finished live games are kept.
+    pub archive: Option<ArchiveConfig>,
 }
 
 impl ServerConfig {
@@ -47,8 +94,87 @@ impl ServerConfig {
             address,
             retain_bytes: 64 << 20,
             max_streams: 1024,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
+            samples_per_insert: None,
+            metrics: None,
+            tokens: Vec::new(),
+            tls: None,
+            is_insecure: false,
+            learners: Vec::new(),
+            datasets: BTreeMap::new(),
+            max_envs: 1 << 16,
+            env_grace: Duration::from_mins(1),
             grace: Duration::from_secs(10),
+            keepalive: Duration::from_secs(10),
+            live: LiveConfig::default(),
+            archive: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Refuses addresses that strangers can reach without showing who they are.
+    fn check_exposed(&self) -> Result<(), ServeError> {
+        if self.is_insecure {
+            return Ok(());
+        }
+        let is_open = self.tls.is_none() || self.tokens.is_empty();
+        if is_open && !self.address.ip().is_loopback() {
+            return Err(ServeError::Exposed { address: self.address });
+        }
+        match self.metrics.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(ServeError::ExposedMetrics { address }),
+            None => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            streams: self.max_streams,
+            retain_bytes: self.retain_bytes,
+            message_bytes: MESSAGE_BYTES,
+            envs: self.max_envs,
+        }
+    }
+}
+
+/// What the server allows at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Streams that are open.
+    pub(super) streams: usize,
+    /// Bytes of the rows that are kept.
+    pub(super) retain_bytes: usize,
+    /// Bytes of a message that a client sends.
+    pub(super) message_bytes: usize,
+    /// Environments of all sessions together.
+    pub(super) envs: usize,
+}
+
+/// Certificates and keys in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificate, and those that it was signed with.
+    pub certificate: Vec<u8>,
+    /// Its private key.
+    pub key: Vec<u8>,
+    /// Who signs the certificates of clients, where they need one.
+    pub client_ca: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("is_mutual", &self.client_ca.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn config(&self) -> ServerTlsConfig {
+        let identity = Identity::from_pem(&self.certificate, &self.key);
+        let config = ServerTlsConfig::new().identity(identity);
+        match &self.client_ca {
+            Some(ca) => config.client_ca_root(Certificate::from_pem(ca)),
+            None => config,
         }
     }
 }
@@ -57,10 +183,13 @@ impl ServerConfig {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     log: Arc<Log>,
+    live: LiveHandle,
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    archivist: Option<Archivist>,
 }
 
 impl Server {
@@ -70,12 +199,28 @@ impl Server {
     ///
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
+        config.check_exposed()?;
+        let mut builder = tonic::transport::Server::builder();
+        if let Some(tls) = &config.tls {
+            builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
+        }
         let format = simulated.format;
-        let simulation = Simulation::new(simulated)?;
+        let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let log = Log::new(LogConfig {
+            capacity: config.retain_bytes,
+            readers_at_most: config.max_streams,
+            patience: config.patience,
+            samples_per_insert: config.samples_per_insert,
+        });
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
-        let log = Log::new(config.retain_bytes, config.max_streams, config.patience);
+        let datasets = Datasets::open(&config.datasets, config.max_streams)?;
+        let offer = Arc::new(Offer { shares, datasets });
+        let (stop, stopped) = watch::channel(false);
+        let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
+        let sessions = Sessions::new(limits, stopped.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -83,19 +228,48 @@ impl Server {
         let listen = |source| ServeError::Listen { address: config.address, source };
         let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (stop, stopped) = watch::channel(false);
-        let service = Service { log: log.clone(), shares };
-        let grace = config.grace;
-        let network =
-            spawn("network", move || network(&runtime, listener, service, stopped, grace))?;
+        let metrics = config.metrics.map(|address| {
+            let listen = |source| ServeError::Listen { address, source };
+            runtime.block_on(TcpListener::bind(address)).map_err(listen)
+        });
+        let metrics = metrics.transpose()?;
+        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let archive = config.archive.clone().map(Archivist::start).transpose();
+        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
+        let (archivist, finished) = archive.unzip();
+        let (mut arena, live) = Arena::new(config.live.clone(), finished);
+        let service = Service {
+            log: log.clone(),
+            offer,
+            sessions,
+            access: Access::new(&config.tokens),
+            live: live.clone(),
+            taker: Arc::new(taker),
+            limits: config.limits(),
+        };
+        let config = config.clone();
+        let network = spawn("network", move || {
+            network(&runtime, builder, (listener, metrics), service, stopped, &config)
+        })?;
         let world_log = log.clone();
-        let simulation = spawn("simulation", move || simulation.run(&world_log))?;
-        Ok(Self { address, log, stop, simulation: Some(simulation), network: Some(network) })
+        let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
+        let (simulation, network) = (Some(simulation), Some(network));
+        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+    }
+
+    /// Where metrics are told, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The live games.
+    pub fn live(&self) -> LiveHandle {
+        self.live.clone()
     }
 
     /// Ends the world, lets streams end with their last batch, and closes the connections.
@@ -105,10 +279,17 @@ impl Server {
     /// What went wrong in the world or in the network while they ran.
     pub fn stop(mut self) -> Result<(), ServeError> {
         self.log.stop();
+        self.live.stop();
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
-        world.and(network)
+        // The arena is gone, and with it who sends games.
+        let archive = match self.archivist.take().map(Archivist::finish) {
+            None => Ok(()),
+            Some(None) => Err(ServeError::Panicked("archive")),
+            Some(Some(written)) => written.map_err(ServeError::from),
+        };
+        world.and(network).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -120,11 +301,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.log.stop();
+        self.live.stop();
         self.stop.send_replace(true);
     }
 }
 
-fn spawn<T: Send + 'static>(
+/// Starts a thread with a name.
+pub(super) fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, ServeError> {
@@ -142,10 +325,11 @@ fn ended(
 
 fn network(
     runtime: &Runtime,
-    listener: TcpListener,
+    builder: tonic::transport::Server,
+    (listener, metrics): (TcpListener, Option<TcpListener>),
     service: Service,
     stopped: watch::Receiver<bool>,
-    grace: Duration,
+    config: &ServerConfig,
 ) -> Result<(), ServeError> {
     // Small messages are not held back to be sent together.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -153,20 +337,50 @@ fn network(
         // A server that was dropped is to stop as well.
         let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
     };
+    let sessions = service.sessions.clone();
+    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
+    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let (live, access) = (service.live.clone(), service.access.clone());
+    let games = Games::new(live.clone());
+    let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
+    let check = move |request: tonic::Request<()>| {
+        access.check(request.metadata(), Scope::Drive)?;
+        limit.check(request)
+    };
     runtime.block_on(async {
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .add_service(FlightServiceServer::new(service))
+        let serving = builder
+            .http2_keepalive_interval(Some(config.keepalive))
+            .http2_keepalive_timeout(Some(config.keepalive))
+            .max_concurrent_streams(CONCURRENT)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(4 * WINDOW_BYTES)
+            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
+            .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
+        let sessions_left = async {
+            loop {
+                tokio::time::sleep(REAPING).await;
+                sessions.give_up_late();
+            }
+        };
+        let telling = async {
+            match metrics {
+                Some(listener) => {
+                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
         let overdue = async {
             stop(stopped).await;
             // Streams that nobody reads do not end by themselves.
-            tokio::time::sleep(grace).await;
+            tokio::time::sleep(config.grace).await;
         };
         tokio::select! {
             result = serving => result.map_err(ServeError::from),
             () = overdue => Ok(()),
+            () = sessions_left => Ok(()),
+            () = telling => Ok(()),
         }
     })
 }

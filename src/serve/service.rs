@@ -7,20 +7,35 @@ use arrow_flight::{
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket as FlightTicket,
     flight_service_server::FlightService,
 };
-use tokio_stream::{Stream, iter};
+use tokio_stream::{Stream, StreamExt, iter};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{
-    ServeError, flights::Flight, log::Log, share::Shares, stats::Stats, stream, ticket::Ticket,
+    ServeError,
+    access::{Access, Scope},
+    actions,
+    envs::{self, Sessions},
+    flights::{Flight, Offer},
+    log::Log,
+    put::{self, Taker},
+    server::Limits,
+    stream,
+    ticket::Ticket,
 };
+use crate::live::LiveHandle;
 
-/// The name of the action that returns [`Stats`].
+/// The name of the action that tells of live games too.
 const STATS: &str = "stats";
 
 /// What answers requests.
 pub(super) struct Service {
     pub(super) log: Arc<Log>,
-    pub(super) shares: Arc<Shares>,
+    pub(super) offer: Arc<Offer>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) access: Access,
+    pub(super) live: LiveHandle,
+    pub(super) taker: Arc<Taker>,
+    pub(super) limits: Limits,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -45,23 +60,32 @@ impl FlightService for Service {
 
     async fn handshake(
         &self,
-        _request: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        not_offered("Handshake")
+        let bearer = self.access.handshake(request.metadata())?;
+        let mut response = answers(Vec::new());
+        let bearer = bearer.parse().map_err(|_not_ascii| {
+            ServeError::Unauthenticated("a token in a header has to be in ASCII")
+        })?;
+        response.metadata_mut().insert("authorization", bearer);
+        Ok(response)
     }
 
     async fn list_flights(
         &self,
-        _request: Request<Criteria>,
+        request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
-        Ok(answers(vec![Flight::experiences().info(&self.shares)?]))
+        let _pass = self.access.check(request.metadata(), Scope::Read)?;
+        let flights = self.offer.flights().into_iter().map(|flight| flight.info(&self.offer));
+        Ok(answers(flights.collect::<Result<_, _>>()?))
     }
 
     async fn get_flight_info(
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.shares)?))
+        let _pass = self.access.check(request.metadata(), Scope::Read)?;
+        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.offer)?))
     }
 
     async fn poll_flight_info(
@@ -75,54 +99,66 @@ impl FlightService for Service {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
-        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.shares)?))
+        let _pass = self.access.check(request.metadata(), Scope::Read)?;
+        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.offer)?))
     }
 
     async fn do_get(
         &self,
         request: Request<FlightTicket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
+        let pass = self.access.check(request.metadata(), Scope::Read)?;
+        let place = pass.stream()?;
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
-        let rows = stream::open(&self.log, &self.shares, &ticket)?;
-        Ok(Response::new(Box::pin(rows)))
+        let rows = match &ticket.dataset {
+            Some(name) => self.offer.datasets.stream(name, &ticket)?,
+            None => stream::open(&self.log, &self.offer.shares, &ticket)?,
+        };
+        // The place is free again when the stream is dropped, whoever ends it.
+        Ok(Response::new(Box::pin(rows.map(move |row| {
+            let _place = &place;
+            row
+        }))))
     }
 
     async fn do_put(
         &self,
-        _request: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
-        not_offered("DoPut")
+        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        let taken = put::serve(self.taker.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(taken.map(move |taken| {
+            let _pass = &pass;
+            taken
+        }))))
     }
 
     async fn do_action(
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let action = request.into_inner();
-        if action.r#type != STATS {
-            let (what, known) = ("action", STATS.to_owned());
-            return Err(ServeError::Unknown { what, name: action.r#type, known }.into());
+        let mut answer = actions::run(self, request.metadata(), request.get_ref())?;
+        if let (true, Some(told)) = (request.get_ref().r#type == STATS, answer.as_object_mut()) {
+            let live = self.live.stats().await?;
+            told.insert("live".to_owned(), serde_json::to_value(live).unwrap_or_default());
         }
-        let stats = Stats::of(self.log.stats(), &self.shares.sent);
-        // Numbers and flags always become JSON.
-        let json = serde_json::to_vec(&stats).unwrap_or_default();
-        Ok(answers(vec![arrow_flight::Result::new(json)]))
+        Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
     }
 
     async fn list_actions(
         &self,
-        _request: Request<Empty>,
+        request: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
-        let description = "Rows made, kept, sent and dropped, and streams that are open. \
-                           Takes nothing, returns one JSON object."
-            .to_owned();
-        Ok(answers(vec![ActionType { r#type: STATS.to_owned(), description }]))
+        let _pass = self.access.check(request.metadata(), Scope::Read)?;
+        Ok(answers(actions::list()))
     }
 
     async fn do_exchange(
         &self,
-        _request: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        not_offered("DoExchange")
+        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        let answers = envs::serve(self.sessions.clone(), pass, request.into_inner());
+        Ok(Response::new(Box::pin(answers)))
     }
 }

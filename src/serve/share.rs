@@ -17,10 +17,11 @@ use systems::rows::RowFormat;
 
 use super::{
     ServeError,
+    fields::malformed,
     filter::Filter,
     message::{Encoder, Message},
     stats::Sent,
-    ticket::{Form, malformed},
+    ticket::Form,
 };
 
 /// Bytes of a batch at most: below what clients refuse by default, with room for the rest.

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::log::Log;
+
 /// How the ring of rows stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogStats {
@@ -25,8 +27,23 @@ pub struct LogStats {
     pub waits: u64,
     /// Rows that streams missed because they were slow or came back late, summed over streams.
     pub dropped: u64,
+    /// Rows that streams have read, summed over streams, whether or not they passed a filter.
+    pub rows_read: u64,
     /// Whether no more rows will come.
     pub is_finished: bool,
+}
+
+/// How a stream stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StreamStats {
+    /// Its number, by which it can be cancelled.
+    pub id: u64,
+    /// The number of the next row that it reads.
+    pub next: u64,
+    /// Rows that wait for it, in the ring or given up.
+    pub behind: u64,
+    /// What happens when it is slow.
+    pub slow: &'static str,
 }
 
 /// What was sent, over all streams.
@@ -55,22 +72,31 @@ impl Sent {
 pub struct Stats {
     /// The ring.
     pub experiences: LogStats,
+    /// The streams of what is being played.
+    pub streams: Vec<StreamStats>,
     /// Rows sent, summed over streams.
     pub rows_sent: u64,
     /// Bytes of their messages.
     pub bytes_sent: u64,
     /// Messages encoded: fewer than were sent where streams share them.
     pub messages_encoded: u64,
+    /// Sessions of remote environments.
+    pub sessions: u64,
+    /// Environments in them.
+    pub envs: u64,
 }
 
 impl Stats {
-    /// Everything now.
-    pub fn of(experiences: LogStats, sent: &Sent) -> Self {
+    /// Everything now; with the numbers of remote sessions and environments.
+    pub fn of(log: &Log, sent: &Sent, (sessions, envs): (usize, usize)) -> Self {
         Self {
-            experiences,
+            experiences: log.stats(),
+            streams: log.streams(),
             rows_sent: sent.rows.load(Ordering::Relaxed),
             bytes_sent: sent.bytes.load(Ordering::Relaxed),
             messages_encoded: sent.encoded.load(Ordering::Relaxed),
+            sessions: sessions as u64,
+            envs: envs as u64,
         }
     }
 }

@@ -77,7 +77,9 @@ pub(super) fn open(
     ticket: &Ticket,
 ) -> Result<ReceiverStream<Result<FlightData, Status>>, ServeError> {
     let share = shares.get(&ticket.form)?;
-    let reader = log.open(ticket.after, ticket.slow)?;
+    // A number of another run of the server means nothing in this one.
+    let is_of_this_run = ticket.run.as_ref().is_none_or(|run| run == log.run());
+    let reader = log.open(ticket.after.filter(|_| is_of_this_run), ticket.slow)?;
     let (out, messages) = mpsc::channel(IN_FLIGHT);
     let until = (!ticket.follow).then(|| reader.opened_at());
     let gathered = Gathered::default();
@@ -192,7 +194,8 @@ impl Stream {
     }
 
     async fn send(&mut self, message: &super::message::Message) -> Result<(), Cut> {
-        let data = message.for_stream(std::mem::take(&mut self.gathered.dropped));
+        let dropped = std::mem::take(&mut self.gathered.dropped);
+        let data = message.for_stream(dropped, Some(self.reader.run()));
         self.out.send(Ok(data)).await.map_err(|_closed| Cut::Gone)?;
         self.shares.sent.message(message.rows, message.bytes());
         Ok(())

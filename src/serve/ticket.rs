@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ServeError;
+use super::{
+    ServeError,
+    fields::{boolean, list, malformed, narrow, positive, seat, text, unsigned, wrong},
+};
 
 /// What to do when a stream is slower than the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,16 @@ pub enum Slow {
     Block,
     /// The oldest rows are given up, and counted.
     DropOldest,
+}
+
+impl Slow {
+    /// Its name in a ticket.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop_oldest",
+        }
+    }
 }
 
 /// Which rows and columns, together with the form of their batches. Streams that agree in it share
@@ -44,6 +57,14 @@ pub struct Form {
     pub max_wait: Option<Duration>,
 }
 
+impl Form {
+    /// Whether no row is filtered out.
+    pub fn takes_all_rows(&self) -> bool {
+        let Self { games, players, min_step, policies, .. } = self;
+        games.is_none() && players.is_none() && *min_step == 0 && policies.is_none()
+    }
+}
+
 /// A request for a stream of experiences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
@@ -53,13 +74,16 @@ pub struct Ticket {
     pub follow: bool,
     /// Only rows after this number of rows, as `seq` in the metadata of a batch tells.
     pub after: Option<u64>,
+    /// The run of the server that `after` is a number of; in another run it means nothing.
+    pub run: Option<String>,
+    /// The closed dataset whose rows are wanted; none for what is being played.
+    pub dataset: Option<String>,
     /// What to do when the stream is slow.
     pub slow: Slow,
 }
 
 /// Names of the fields, for the message about another one.
-const FIELDS: &str =
-    "games, players, min_step, policies, columns, batch_rows, max_wait_ms, follow, after, slow";
+const FIELDS: &str = "games, players, min_step, policies, columns, batch_rows, max_wait_ms, follow, after, run, slow, dataset";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.
 const MAX_WAIT_MS: u64 = 60_000;
@@ -87,15 +111,17 @@ impl Ticket {
         let form = &mut ticket.form;
         for (name, value) in fields {
             match name.as_str() {
-                "games" => form.games = sorted(list(name, value, unsigned)?),
-                "players" => form.players = sorted(list(name, value, seat)?),
+                "games" => form.games = Some(sorted(list(name, value, unsigned)?)),
+                "players" => form.players = Some(sorted(list(name, value, seat)?)),
                 "min_step" => form.min_step = narrow(name, unsigned(name, value)?)?,
-                "policies" => form.policies = sorted(list(name, value, text)?),
+                "policies" => form.policies = Some(sorted(list(name, value, text)?)),
                 "columns" => form.columns = Some(list(name, value, text)?),
                 "batch_rows" => form.batch_rows = Some(positive(name, value)?),
                 "max_wait_ms" => form.max_wait = Some(wait(name, value)?),
                 "follow" => ticket.follow = boolean(name, value)?,
                 "after" => ticket.after = Some(unsigned(name, value)?),
+                "run" => ticket.run = Some(text(name, value)?),
+                "dataset" => ticket.dataset = Some(text(name, value)?),
                 "slow" => ticket.slow = slow(name, value)?,
                 _ => {
                     return Err(malformed(
@@ -105,46 +131,23 @@ impl Ticket {
                 }
             }
         }
+        ticket.check_dataset()?;
         Ok(ticket)
     }
-}
 
-/// An error about a field.
-pub(super) fn malformed(what: &str, reason: impl Into<String>) -> ServeError {
-    ServeError::Malformed { what: what.to_owned(), reason: reason.into() }
-}
-
-fn wrong(name: &str, value: &Value, wanted: &str) -> ServeError {
-    // What a stranger wrote may be long.
-    let shown: String = value.to_string().chars().take(60).collect();
-    malformed(name, format!("{shown} is not {wanted}"))
-}
-
-fn unsigned(name: &str, value: &Value) -> Result<u64, ServeError> {
-    value.as_u64().ok_or_else(|| wrong(name, value, "a whole number from 0"))
-}
-
-fn narrow<T: TryFrom<u64>>(name: &str, number: u64) -> Result<T, ServeError> {
-    T::try_from(number).map_err(|_range| malformed(name, format!("{number} is too large")))
-}
-
-fn seat(name: &str, value: &Value) -> Result<u8, ServeError> {
-    let wanted = || wrong(name, value, "a seat: use 0 to 15");
-    let number = value.as_u64().filter(|&seat| seat < 16).ok_or_else(wanted)?;
-    narrow(name, number)
-}
-
-fn positive(name: &str, value: &Value) -> Result<usize, ServeError> {
-    let wanted = || wrong(name, value, "a number of rows from 1");
-    narrow(name, value.as_u64().filter(|&rows| rows > 0).ok_or_else(wanted)?)
-}
-
-fn text(name: &str, value: &Value) -> Result<String, ServeError> {
-    value.as_str().map(str::to_owned).ok_or_else(|| wrong(name, value, "a name in quotes"))
-}
-
-fn boolean(name: &str, value: &Value) -> Result<bool, ServeError> {
-    value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))
+    /// A closed dataset has no new rows to wait for, and nobody waits for its readers.
+    fn check_dataset(&self) -> Result<(), ServeError> {
+        let reason = "leave it out: a closed dataset has no new rows";
+        match self {
+            Self { dataset: None, .. } => Ok(()),
+            Self { follow: true, .. } => Err(malformed("follow", reason)),
+            Self { slow: Slow::DropOldest, .. } => Err(malformed("slow", reason)),
+            Self { form: Form { max_wait: Some(_), .. }, .. } => {
+                Err(malformed("max_wait_ms", reason))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn wait(name: &str, value: &Value) -> Result<Duration, ServeError> {
@@ -160,34 +163,54 @@ fn slow(name: &str, value: &Value) -> Result<Slow, ServeError> {
     }
 }
 
-fn list<T>(
-    name: &str,
-    value: &Value,
-    item: impl Fn(&str, &Value) -> Result<T, ServeError>,
-) -> Result<Vec<T>, ServeError> {
-    let items = value.as_array().filter(|items| !items.is_empty());
-    let items = items.ok_or_else(|| {
-        wrong(name, value, "a list with something in it; leave the field out to get all")
-    })?;
-    items.iter().map(|value| item(name, value)).collect()
-}
-
 /// Sorted without duplicates, so that equal wishes are equal.
-fn sorted<T: Ord>(mut values: Vec<T>) -> Option<Vec<T>> {
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort_unstable();
     values.dedup();
-    Some(values)
+    values
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_reader_of_tickets(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(error) = Ticket::parse(&bytes) {
+                let is_malformed = matches!(error, ServeError::Malformed { .. });
+                prop_assert!(is_malformed);
+            }
+        }
+
+        #[test]
+        fn no_value_of_a_field_breaks_the_reader_of_tickets(
+            field in prop::sample::select(FIELDS.split(", ").collect::<Vec<_>>()),
+            value in prop_oneof![
+                any::<i64>().prop_map(Value::from),
+                any::<f64>().prop_map(Value::from),
+                any::<bool>().prop_map(Value::from),
+                ".{0,20}".prop_map(Value::from),
+                prop::collection::vec(any::<i64>(), 0..9).prop_map(Value::from),
+                prop::collection::vec(".{0,9}", 0..9).prop_map(Value::from),
+                Just(Value::Null),
+            ],
+        ) {
+            let text = serde_json::json!({ field: value }).to_string();
+            if let Err(error) = Ticket::parse(text.as_bytes()) {
+                let message = error.to_string();
+                prop_assert!(message.starts_with(&format!("{field}: ")), "{}: {}", text, message);
+            }
+        }
+    }
 
     #[test]
     fn every_field_is_read() {
         let text = br#"{"games": [3, 1, 3], "players": [1], "min_step": 10,
             "policies": ["hunter"], "columns": ["step", "army"], "batch_rows": 64,
-            "max_wait_ms": 5, "follow": true, "after": 12, "slow": "drop_oldest"}"#;
+            "max_wait_ms": 5, "follow": true, "after": 12, "run": "7f", "slow": "drop_oldest"}"#;
         let form = Form {
             games: Some(vec![1, 3]),
             players: Some(vec![1]),
@@ -197,7 +220,9 @@ mod tests {
             batch_rows: Some(64),
             max_wait: Some(Duration::from_millis(5)),
         };
-        let wanted = Ticket { form, follow: true, after: Some(12), slow: Slow::DropOldest };
+        let run = Some("7f".to_owned());
+        let slow = Slow::DropOldest;
+        let wanted = Ticket { form, follow: true, after: Some(12), run, dataset: None, slow };
         assert_eq!(Ticket::parse(text).unwrap(), wanted);
     }
 
@@ -225,6 +250,10 @@ mod tests {
             (r#"{"follow": 1}"#, "follow"),
             (r#"{"after": 0.5}"#, "after"),
             (r#"{"slow": "spill"}"#, "slow"),
+            (r#"{"run": 7}"#, "run"),
+            (r#"{"dataset": "old", "follow": true}"#, "follow"),
+            (r#"{"dataset": "old", "slow": "drop_oldest"}"#, "slow"),
+            (r#"{"dataset": "old", "max_wait_ms": 1}"#, "max_wait_ms"),
             (r#"{"turbo": true}"#, "turbo"),
         ] {
             let error = Ticket::parse(text.as_bytes()).unwrap_err().to_string();

@@ -97,7 +97,8 @@ fn listed_actions_are_those_that_work() {
         let mut actions = client.list_actions(Empty {}).await.unwrap().into_inner();
         while let Some(action) = actions.message().await.unwrap() {
             assert!(!action.description.is_empty());
-            client.do_action(Action::new(action.r#type, "")).await.unwrap();
+            let body = if action.r#type == "cancel" { r#"{"stream": 99}"# } else { "" };
+            client.do_action(Action::new(action.r#type, body)).await.unwrap();
         }
         let stats = stats_until(&uri, |stats| stats["experiences"]["is_finished"] == true).await;
         let ring = &stats["experiences"];

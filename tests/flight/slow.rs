@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use arrow_flight::{Action, Ticket, error::FlightError};
 use bivouac::serve::ServerConfig;
 use tonic::Code;
 
 use crate::client::{
-    Rows, assert_whole, config, games, raw, read, rows, stats, stats_until, with_server,
+    Rows, assert_whole, config, connect, games, raw, read, rows, stats, stats_until, with_server,
 };
 
 /// A ring that a few batches fill. What sockets hold of a stream comes on top of it.
@@ -98,5 +99,81 @@ fn a_blocking_stream_that_takes_nothing_loses_its_hold_after_a_while() {
         };
         assert_eq!(status.code(), Code::Aborted, "{status}");
         assert!(status.message().contains("\"after\": "), "{status}");
+    });
+}
+
+#[test]
+fn a_stream_that_is_cancelled_ends_and_holds_nothing() {
+    with_server(&tight(), games(600), async |uri| {
+        let mut stream = Rows::open(&uri, BLOCKING).await.unwrap();
+        stream.next().await.unwrap();
+        let told = stats(&uri).await;
+        let id = told["streams"][0]["id"].as_u64().unwrap();
+        assert_eq!(told["streams"][0]["slow"], "block");
+        let cancel = Action::new("cancel", format!(r#"{{"stream": {id}}}"#));
+        connect(&uri).await.do_action(cancel).await.unwrap();
+        let status = loop {
+            match stream.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended as if it had got all rows"),
+                Err(FlightError::Tonic(status)) => break status,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert_eq!(status.code(), Code::Cancelled, "{status}");
+        assert!(status.message().contains("administrator"), "{status}");
+        let mut other = Rows::open(&uri, DROPPING).await.unwrap();
+        other.rest().await;
+    });
+}
+
+#[test]
+fn the_world_goes_on_at_the_pace_of_its_readers() {
+    let config = ServerConfig { samples_per_insert: Some(1.0), ..config() };
+    // More rows than the world may be ahead; the ring would hold them all.
+    with_server(&config, games(1_000_000), async |uri| {
+        let held = stats_until(&uri, |stats| stats["experiences"]["waits"] == 1).await;
+        let made = held["experiences"]["rows"].as_u64().unwrap();
+        assert!(
+            held["experiences"]["bytes"].as_u64() < held["experiences"]["capacity_bytes"].as_u64()
+        );
+        let mut stream = Rows::open(&uri, BLOCKING).await.unwrap();
+        let mut seq = 0;
+        while seq < 2 * made {
+            seq = stream.next().await.unwrap().unwrap().seq;
+        }
+        let told = stats(&uri).await;
+        let rows = |name: &str| told["experiences"][name].as_u64().unwrap();
+        // One batch may be added to what it may be ahead.
+        assert!(rows("rows") <= rows("rows_read") + made);
+    });
+}
+
+#[test]
+fn many_streams_each_get_every_row() {
+    let roomy = ServerConfig { retain_bytes: 1 << 30, ..config() };
+    with_server(&roomy, games(8), async |uri| {
+        let client = connect(&uri).await;
+        let mut open = Vec::new();
+        for _ in 0..256 {
+            let ticket = Ticket::new(r#"{"follow": true, "columns": ["step"]}"#);
+            open.push(client.clone().do_get(ticket).await.unwrap().into_inner());
+        }
+        assert_eq!(stats(&uri).await["experiences"]["streams_opened"], 256);
+        let mut ends = Vec::new();
+        for mut stream in open {
+            let mut seq = 0;
+            while let Some(message) = stream.message().await.unwrap() {
+                if !message.app_metadata.is_empty() {
+                    let told: serde_json::Value =
+                        serde_json::from_slice(&message.app_metadata).unwrap();
+                    assert_eq!(told["dropped"], 0);
+                    seq = told["seq"].as_u64().unwrap();
+                }
+            }
+            ends.push(seq);
+        }
+        let rows = stats(&uri).await["experiences"]["rows"].as_u64().unwrap();
+        assert_eq!(ends, [rows; 256]);
     });
 }

@@ -1,6 +1,7 @@
 """The package with PyTorch, which is large: set BIVOUAC_TEST_TORCH where it is installed."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,3 +66,21 @@ def test_training_processes_share_a_stream():
         stream = WindowStream(ROOT / "small-groups", 32, rank=rank, world_size=2, layout=None)
         parts.append(sum(1 for _ in DataLoader(stream, batch_size=None, num_workers=2)))
     assert all(parts) and sum(parts) == len(stream.stream)
+
+
+def test_the_training_loop_of_the_readme_learns(serve, capsys):
+    """The loop as it stands in the README, against a server of its own, for some batches."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("```python\nimport torch, bivouac\n")[1].split("```")[0]
+    server = serve("--policies", "hunter", "--seed", "1")
+    code = code.replace("grpc://127.0.0.1:50051", server.uri)
+    losses = []
+
+    def note(seq, loss):
+        losses.append(loss)
+        if len(losses) == 40:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        exec("import torch, bivouac\n" + code, {"print": note})
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])

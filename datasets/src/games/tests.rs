@@ -91,7 +91,7 @@ fn a_column_of_another_type_is_named_with_the_type_it_should_have() {
             let array = if field.name() == name { Arc::new(texts) } else { array.clone() };
             (field.name().clone(), array)
         });
-        let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
         let mut bytes = Vec::new();
         let writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None);
         let mut writer = writer.unwrap();

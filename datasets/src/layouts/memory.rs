@@ -29,8 +29,8 @@ use super::{
 /// | `growth_phase` | tick modulo 50, divided by 50: how far all land is from its next unit |
 ///
 /// Those without a place are the same on every tile of the board. `opponent_could_see` is a part of
-/// what opponents see: what they hold out of sight is not known. The phases are those of the rulesets
-/// `generals` and `generals-classic`.
+/// what opponents see: what they hold out of sight is not known. The phases are those of the
+/// built-in rulesets.
 pub const CHANNELS: [&str; 26] = [
     "own_army",
     "ally_army",

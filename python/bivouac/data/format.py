@@ -47,17 +47,17 @@ class Format:
         return 8 * self.height * self.width
 
     @classmethod
-    def of(cls, schema: pa.Schema) -> Format:
-        """Reads the format of a table of experiences.
+    def of(cls, schema: pa.Schema, kind: str = "experiences") -> Format:
+        """Reads the format of a table of experiences, or of the rows of environments (`"env"`).
 
         Raises:
             DatasetError: the schema is not that of experiences, or of another version.
         """
         table = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
-        if table.get("bivouac.kind") != "experiences":
-            kind = table.get("bivouac.kind")
+        if table.get("bivouac.kind") != kind:
+            found = table.get("bivouac.kind")
             raise DatasetError(
-                f"kind is {kind!r}, not 'experiences': use `bivouac expand` on a dataset of games"
+                f"kind is {found!r}, not {kind!r}: use `bivouac expand` on a dataset of games"
             )
         if table.get("bivouac.schema_version") != str(SCHEMA_VERSION):
             found = table.get("bivouac.schema_version")

@@ -1,7 +1,9 @@
 //! `bivouac bench`: how fast the engine is on this machine.
 
 mod bandwidth;
+mod flight;
 mod jax;
+mod live;
 mod maps;
 mod measure;
 mod report;
@@ -19,6 +21,7 @@ use report::Report;
 /// Arguments of `bivouac bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Games in the world; several numbers are measured one after the other
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4096, 100_000])]
@@ -54,8 +57,8 @@ pub(crate) struct Args {
     /// generals-bots, playing its own rules, random against random on a square board
     #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write"])]
     vs: Option<Rival>,
-    /// Python that has generals-bots and JAX, for --vs jax
-    #[arg(long, default_value = "python3", requires = "vs")]
+    /// Python that has generals-bots and JAX, for --vs jax, or pyarrow, for --flight
+    #[arg(long, default_value = "python3")]
     python: String,
     /// Games of the other simulator; of several numbers its best counts
     #[arg(long, value_delimiter = ',', default_values_t = [256, 512, 1024], requires = "vs")]
@@ -63,6 +66,17 @@ pub(crate) struct Args {
     /// Measure how datasets of the first number of games are written, and other encodings
     #[arg(long, conflicts_with_all = ["maps", "phases"])]
     write: bool,
+    /// Measure the server over Arrow Flight, beside what Flight allows; --python names a Python
+    /// with pyarrow
+    #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs"])]
+    flight: bool,
+    /// Measure a server of live games over loopback: four loads, each for ten times --seconds
+    #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
+    live: bool,
+    /// Size of the loads of --live, in percent
+    #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    live_percent: u16,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -83,6 +97,8 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --maps                                 maps per second
   bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
   bivouac bench --write --games 500                    rows written, against what Parquet allows
+  bivouac bench --flight --python venv/bin/python      streams and remote environments
+  bivouac bench --live                                 live games: lateness, CPU, updates
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
@@ -95,6 +111,14 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if let Some(Rival::Jax) = args.vs {
         jax::RULESET.clone_into(&mut args.ruleset);
         jax::run(&args, isa)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.live {
+        live::print(&live::measure(10.0 * args.seconds, args.live_percent.into())?, args.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.flight {
+        flight(&args)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::begin(&args, isa);
@@ -131,6 +155,19 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     }
     report.end();
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
+fn flight(args: &Args) -> anyhow::Result<()> {
+    let found = flight::measure(&args.python, args.seconds)?;
+    if args.json {
+        println!("{found}");
+    } else {
+        for line in flight::lines(&found) {
+            println!("{line}");
+        }
+    }
+    Ok(())
 }
 
 fn default_threads() -> Vec<usize> {

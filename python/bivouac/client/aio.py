@@ -1,0 +1,111 @@
+"""The client for asyncio: `async for batch in client.experiences(…)`.
+
+    async with bivouac.client.aio.connect("grpc://127.0.0.1:50051") as client:
+        async for batch in client.experiences(to="numpy"):
+            ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from .batches import Batch
+from .connection import DEFAULT_URI, Client, Flight
+from .connection import connect as _connect
+from .stream import ExperienceStream
+
+
+def connect(uri: str | Sequence[str] = DEFAULT_URI, **options: Any) -> AsyncClient:
+    """Opens a client; the arguments are those of `bivouac.connect`."""
+    return AsyncClient(_connect(uri, **options))
+
+
+class AsyncClient:
+    """`bivouac.Client` for asyncio; arguments and errors are the same."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await asyncio.to_thread(self.client.close)
+
+    async def flights(self) -> list[Flight]:
+        """See `Client.flights`."""
+        return await asyncio.to_thread(self.client.flights)
+
+    async def schema(self, dataset: str | None = None) -> pa.Schema:
+        """See `Client.schema`."""
+        return await asyncio.to_thread(self.client.schema, dataset)
+
+    async def action(self, name: str, **arguments: Any) -> Any:
+        """See `Client.action`."""
+        return await asyncio.to_thread(lambda: self.client.action(name, **arguments))
+
+    async def stats(self) -> dict[str, Any]:
+        """See `Client.stats`."""
+        return await asyncio.to_thread(self.client.stats)
+
+    def experiences(self, **options: Any) -> AsyncExperienceStream:
+        """See `Client.experiences`. What it raises is raised by the first batch."""
+        return AsyncExperienceStream(self.client, options)
+
+
+class AsyncExperienceStream:
+    """Batches of experiences as an asynchronous iterator; see `ExperienceStream`."""
+
+    def __init__(self, client: Client, options: dict[str, Any]) -> None:
+        self._client, self._options = client, options
+        self._stream: ExperienceStream | None = None
+        self._changed = asyncio.Event()
+
+    def __aiter__(self) -> AsyncExperienceStream:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """The next batch; raises what `ExperienceStream.__next__` raises."""
+        stream = self._stream or await self._open()
+        while True:
+            # Cleared before looking, so that nothing new is missed.
+            self._changed.clear()
+            try:
+                batch = stream.next_nowait()
+            except StopIteration:
+                raise StopAsyncIteration from None
+            if batch is not None:
+                return batch
+            await self._changed.wait()
+
+    async def _open(self) -> ExperienceStream:
+        stream = await asyncio.to_thread(lambda: self._client.experiences(**self._options))
+        loop, changed = asyncio.get_running_loop(), self._changed
+
+        def wake() -> None:
+            # A loop that was closed waits for nothing.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(changed.set)
+
+        stream.on_change(wake)
+        self._stream = stream
+        return stream
+
+    async def close(self) -> None:
+        """Stops reading; the server lets go of the stream."""
+        if self._stream is not None:
+            self._stream.close()
+
+    async def __aenter__(self) -> AsyncExperienceStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

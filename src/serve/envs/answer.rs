@@ -1,0 +1,139 @@
+//! Answers as messages of Flight.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::SchemaRef,
+    error::ArrowError,
+    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
+};
+use arrow_flight::{FlightData, SchemaAsIpc};
+use datasets::env_rows;
+use serde_json::{Value, json};
+use systems::{
+    envs::{Frame, VectorEnv},
+    rows::RowFormat,
+};
+
+use crate::serve::{ServeError, fields::malformed, status};
+
+/// The messages that answer one request.
+pub(super) type Answer = Vec<FlightData>;
+
+/// Encodes frames of one form.
+pub(super) struct Encoder {
+    schema: SchemaRef,
+    /// The columns that the client wants, by their place in the schema.
+    columns: Option<Vec<usize>>,
+    seats: Vec<u8>,
+    /// Rows of a message at most.
+    message_rows: usize,
+    options: IpcWriteOptions,
+}
+
+impl Encoder {
+    /// An encoder of rows with some columns, in messages of so many bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Malformed`] for columns that do not exist.
+    pub(super) fn new(
+        format: &RowFormat,
+        seats: Vec<u8>,
+        columns: Option<&[String]>,
+        message_bytes: usize,
+    ) -> Result<Self, ServeError> {
+        let schema = env_rows::schema(format);
+        let find = |name: &String| {
+            schema.column_with_name(name).map(|(index, _)| index).ok_or_else(|| {
+                let known: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+                let known = known.join(", ");
+                malformed("columns", format!("{name:?} does not exist: there is {known}"))
+            })
+        };
+        let columns: Option<Vec<usize>> =
+            columns.map(|names| names.iter().map(find).collect()).transpose()?;
+        // Narrow columns have some sixty bytes more.
+        let row_bytes = format.row_bytes() + 64;
+        let message_rows = (message_bytes / row_bytes).max(1);
+        let options = IpcWriteOptions::default();
+        Ok(Self { schema, columns, seats, message_rows, options })
+    }
+
+    fn shown(&self) -> Result<SchemaRef, ArrowError> {
+        match &self.columns {
+            None => Ok(self.schema.clone()),
+            Some(columns) => Ok(Arc::new(self.schema.project(columns)?)),
+        }
+    }
+
+    /// What a connection begins with: what there is to know of the session, and the columns.
+    pub(super) fn opening(&self, about: &Value) -> Result<Answer, ArrowError> {
+        let schema = self.shown()?;
+        let columns = FlightData::from(SchemaAsIpc::new(&schema, &self.options));
+        Ok(vec![metadata(about), columns])
+    }
+
+    /// The rows of a group, and the last ones of episodes that ended if the next have begun.
+    pub(super) fn rows(&self, group: usize, envs: &VectorEnv) -> Result<Answer, ArrowError> {
+        let mut answer = Vec::new();
+        if let Some(finals) = envs.finals() {
+            let about = json!({ "group": group, "final_envs": finals.envs, "more": true });
+            self.frame(&finals.frame, &about, &mut answer)?;
+        }
+        self.frame(envs.frame(), &json!({ "group": group }), &mut answer)?;
+        Ok(answer)
+    }
+
+    /// The rows of a frame, in as many messages as it takes. All but the last say that there is
+    /// more.
+    fn frame(
+        &self,
+        frame: &Arc<Frame>,
+        about: &Value,
+        answer: &mut Answer,
+    ) -> Result<(), ArrowError> {
+        let mut batch = env_rows::batch(&self.schema, frame, &self.seats)?;
+        if let Some(columns) = &self.columns {
+            batch = batch.project(columns)?;
+        }
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let rows = self.message_rows.min(batch.num_rows() - from);
+            let mut data = self.encode(&batch.slice(from, rows))?;
+            from += rows;
+            let mut about = about.clone();
+            if from < batch.num_rows() {
+                about["more"] = true.into();
+            }
+            data.app_metadata = about.to_string().into();
+            answer.push(data);
+        }
+        Ok(())
+    }
+
+    fn encode(&self, batch: &RecordBatch) -> Result<FlightData, ArrowError> {
+        let mut tracker = DictionaryTracker::new(false);
+        let mut context = IpcWriteContext::default();
+        let generator = IpcDataGenerator::default();
+        let (_none, data) = generator.encode(batch, &mut tracker, &self.options, &mut context)?;
+        Ok(data.into())
+    }
+}
+
+fn metadata(about: &Value) -> FlightData {
+    FlightData { app_metadata: about.to_string().into(), ..FlightData::default() }
+}
+
+/// An answer without rows.
+pub(super) fn told(group: usize, mut about: Value) -> Answer {
+    about["group"] = group.into();
+    vec![metadata(&about)]
+}
+
+/// The answer to a request that was refused. The session goes on.
+pub(super) fn refused(error: &ServeError) -> Answer {
+    let code = format!("{:?}", status::code(error));
+    vec![metadata(&json!({ "error": { "code": code, "message": error.to_string() } }))]
+}

@@ -1,0 +1,225 @@
+//! A session: groups of environments, snapshots of them, and answers that may not have arrived.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+use systems::envs::{Refusal, Snapshot, VectorEnv};
+
+use super::{
+    answer::{self, Answer, Encoder},
+    command::{Request, What},
+    opening::{self, Opening},
+};
+use crate::serve::{ServeError, fields::malformed};
+
+/// Snapshots that a session may keep.
+const MAX_SNAPSHOTS: usize = 64;
+
+/// Groups of environments that a client plays.
+pub(super) struct Session {
+    /// Its name, which nobody can guess.
+    pub(super) name: String,
+    /// The connection that plays it: the newest.
+    pub(super) connection: u64,
+    groups: Vec<VectorEnv>,
+    encoder: Encoder,
+    snapshots: BTreeMap<u64, (usize, Snapshot)>,
+    next_snapshot: u64,
+    /// Requests that were answered.
+    answered: u64,
+    /// The newest answers, which a client that comes back may not have got.
+    kept: VecDeque<Answer>,
+    steps: u64,
+    /// Rows of a step of one group.
+    rows: usize,
+}
+
+/// Rows of a step up to which it takes less time than to hand it to another thread.
+const INLINE_ROWS: usize = 64;
+
+impl Session {
+    /// Makes the environments.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be played, and columns that do not exist.
+    pub(super) fn open(name: String, opening: &Opening) -> Result<Self, ServeError> {
+        let groups: Vec<VectorEnv> =
+            opening.specs().into_iter().map(VectorEnv::new).collect::<Result<_, _>>()?;
+        let first = groups.first().ok_or_else(|| malformed("groups", "use 1 or more"))?;
+        let (format, seats) = (first.format(), first.seats().to_vec());
+        let encoder =
+            Encoder::new(&format, seats, opening.columns.as_deref(), opening.message_bytes)?;
+        Ok(Self {
+            name,
+            connection: 0,
+            groups,
+            encoder,
+            snapshots: BTreeMap::new(),
+            next_snapshot: 0,
+            answered: 0,
+            kept: VecDeque::new(),
+            steps: 0,
+            rows: opening.rows(),
+        })
+    }
+
+    /// Whether a step is over sooner than another thread has woken.
+    pub(super) fn is_small(&self) -> bool {
+        self.rows <= INLINE_ROWS
+    }
+
+    /// Requests that a client may have sent without an answer. So many answers are kept.
+    fn window(&self) -> usize {
+        2 * self.groups.len()
+    }
+
+    /// What a connection begins with.
+    ///
+    /// # Errors
+    ///
+    /// A schema that cannot be encoded, which would be an error of the server.
+    pub(super) fn greeting(&self) -> Result<Answer, ServeError> {
+        let envs = &self.groups[0];
+        let about = json!({
+            "session": self.name,
+            "groups": self.groups.len(),
+            "num_envs": envs.len(),
+            "seats": envs.seats(),
+            "window": self.window(),
+            "answered": self.answered,
+            "refusals": Refusal::ALL.map(|(_, name)| name),
+        });
+        Ok(self.encoder.opening(&about)?)
+    }
+
+    /// The answers after the first `received`, for a client that comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Malformed`] for numbers of answers that were never given, or that are kept no
+    /// longer.
+    pub(super) fn answers_after(&self, received: u64) -> Result<Vec<Answer>, ServeError> {
+        let oldest = self.answered - self.kept.len() as u64;
+        if !(oldest..=self.answered).contains(&received) {
+            let answered = self.answered;
+            let reason = format!(
+                "{received} is not one of {oldest} to {answered}, the answers that are kept: give \
+                 the number of answers that arrived"
+            );
+            return Err(malformed("received", reason));
+        }
+        let skipped = usize::try_from(received - oldest).unwrap_or(usize::MAX);
+        Ok(self.kept.iter().skip(skipped).cloned().collect())
+    }
+
+    /// Answers a request, whatever is wrong with it.
+    pub(super) fn answer(&mut self, request: Result<Request, ServeError>) -> Answer {
+        let answer = request.and_then(|request| self.handle(request));
+        let answer = answer.unwrap_or_else(|error| answer::refused(&error));
+        self.answered += 1;
+        self.kept.push_back(answer.clone());
+        while self.kept.len() > self.window() {
+            self.kept.pop_front();
+        }
+        answer
+    }
+
+    fn handle(&mut self, request: Request) -> Result<Answer, ServeError> {
+        let group = request.group;
+        let groups = self.groups.len();
+        let Some(envs) = self.groups.get_mut(group) else {
+            let reason = format!("{group} does not exist: there are {groups}, from 0");
+            return Err(malformed("group", reason));
+        };
+        let chosen = |given: Option<Vec<usize>>| given.unwrap_or_else(|| (0..envs.len()).collect());
+        match request.what {
+            What::Step(actions) => {
+                envs.step(&actions).map_err(of_field("action"))?;
+                self.steps += 1;
+            }
+            What::Reset { envs: given, seeds } => {
+                let mask = given.map(|given| mask(&given, envs.len())).transpose()?;
+                envs.reset(mask.as_deref(), seeds.as_ref()).map_err(of_field("seeds"))?;
+            }
+            What::Snapshot { envs: given } => {
+                if self.snapshots.len() >= MAX_SNAPSHOTS {
+                    return Err(ServeError::Limit {
+                        what: "snapshots of a session",
+                        most: MAX_SNAPSHOTS as u64,
+                        fix: "let go of one with \"forget\"",
+                    });
+                }
+                let snapshot = envs.snapshot(&chosen(given)).map_err(of_field("envs"))?;
+                let id = self.next_snapshot;
+                self.next_snapshot += 1;
+                self.snapshots.insert(id, (group, snapshot));
+                return Ok(answer::told(group, json!({ "snapshot": id })));
+            }
+            What::Restore { snapshot, envs: given } => {
+                let Some((_, kept)) = self.snapshots.get(&snapshot) else {
+                    return Err(malformed("snapshot", format!("{snapshot} does not exist")));
+                };
+                envs.restore(kept, &chosen(given)).map_err(of_field("envs"))?;
+            }
+            What::Forget { snapshot } => {
+                let known = self.snapshots.remove(&snapshot).is_some();
+                return Ok(answer::told(group, json!({ "forgotten": known })));
+            }
+            What::Copy { from, to } => envs.copy(&from, &to).map_err(of_field("to"))?,
+            What::Policy { envs: given, seat, policy } => {
+                let policy = opening::policy("policy", &policy)?;
+                for env in chosen(given) {
+                    envs.set_policy(env, seat, policy).map_err(of_field("envs"))?;
+                }
+                return Ok(answer::told(group, json!({ "policy": policy.name() })));
+            }
+            What::Stats => {
+                let stats = self.stats();
+                return Ok(answer::told(group, json!({ "stats": stats })));
+            }
+            What::Close => return Ok(answer::told(group, json!({ "closed": true }))),
+        }
+        Ok(self.encoder.rows(group, &self.groups[group])?)
+    }
+
+    /// What there is to tell of it.
+    pub(super) fn stats(&self) -> Value {
+        let mut refused = [0; Refusal::ALL.len()];
+        for envs in &self.groups {
+            for (sum, count) in refused.iter_mut().zip(envs.refusals()) {
+                *sum += count;
+            }
+        }
+        let refused: serde_json::Map<_, _> = Refusal::ALL
+            .iter()
+            .zip(refused)
+            .skip(1)
+            .map(|((_, name), count)| ((*name).to_owned(), count.into()))
+            .collect();
+        json!({
+            "envs": self.groups.iter().map(VectorEnv::len).sum::<usize>(),
+            "steps": self.steps,
+            "answers": self.answered,
+            "snapshots": self.snapshots.len(),
+            "refused": refused,
+        })
+    }
+}
+
+/// A mask of environments from their numbers.
+fn mask(envs: &[usize], n: usize) -> Result<Vec<bool>, ServeError> {
+    let mut mask = vec![false; n];
+    for &env in envs {
+        let place = mask.get_mut(env).ok_or_else(|| {
+            malformed("envs", format!("{env} does not exist: there are {n}, from 0"))
+        })?;
+        *place = true;
+    }
+    Ok(mask)
+}
+
+/// Says which field of a request the environments refused.
+fn of_field<E: std::fmt::Display>(field: &'static str) -> impl FnOnce(E) -> ServeError {
+    move |error| malformed(field, error.to_string())
+}

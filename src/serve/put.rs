@@ -1,0 +1,323 @@
+//! `DoPut(["experiences"])`: rows that actors played elsewhere, on their way into the ring.
+//!
+//! Every batch is answered by what became of its rows. Rows of an agent's episode come in their
+//! order, so that one number tells which of them are here: rows that came before are counted as
+//! duplicates, and rows that do not follow are refused by name, together with what is missing.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch,
+        UInt64Array, new_null_array,
+    },
+    compute::{cast, filter_record_batch},
+    datatypes::{DataType, Float32Type, Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
+};
+use arrow_flight::{
+    FlightData, PutResult,
+    decode::{DecodedPayload, FlightDataDecoder},
+    error::FlightError,
+};
+use datasets::{live::LiveBatch, schema::column};
+use serde::Serialize;
+use serde_json::Value;
+use systems::rows::RowFormat;
+use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::{Status, Streaming};
+
+use super::{
+    ServeError,
+    fields::{malformed, unsigned},
+    log::Log,
+};
+
+/// Agents' episodes of which the last row is remembered; the oldest are forgotten first.
+const EPISODES: usize = 1 << 20;
+
+/// Rows that an answer names at most; all are counted.
+const NAMED: usize = 32;
+
+/// Takes rows of actors.
+#[derive(Debug)]
+pub(super) struct Taker {
+    log: Arc<Log>,
+    schema: SchemaRef,
+    policies: ArrayRef,
+    format: RowFormat,
+    seen: Mutex<Seen>,
+}
+
+/// The last row of each agent's episode.
+#[derive(Debug, Default)]
+struct Seen {
+    last: HashMap<(u64, u8), Last>,
+    order: VecDeque<(u64, u8)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    step: u32,
+    is_over: bool,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Taken {
+    /// The number that the actor gave the batch.
+    seq: u64,
+    /// Rows that are in the streams now.
+    accepted: usize,
+    /// Rows that came before.
+    duplicates: usize,
+    /// Rows that were refused.
+    rejected: usize,
+    /// The first of them.
+    reasons: Vec<Rejected>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Rejected {
+    row: usize,
+    reason: String,
+}
+
+/// What a row is found to be.
+enum Verdict {
+    New,
+    Duplicate,
+    Wrong(String),
+}
+
+impl Seen {
+    /// Whether a row is the next of its agent, and if so remembers it.
+    fn judge(&mut self, agent: (u64, u8), step: u32, is_first: bool, is_last: bool) -> Verdict {
+        let now = Last { step, is_over: is_last };
+        let Some(last) = self.last.get_mut(&agent) else {
+            if !is_first {
+                return Verdict::Wrong(format!(
+                    "{}: the first row of an episode has {} set, and this one has step {step}",
+                    column::IS_FIRST,
+                    column::IS_FIRST
+                ));
+            }
+            self.last.insert(agent, now);
+            self.order.push_back(agent);
+            if self.order.len() > EPISODES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.last.remove(&oldest);
+            }
+            return Verdict::New;
+        };
+        if step <= last.step {
+            return Verdict::Duplicate;
+        }
+        if last.is_over {
+            let over = last.step;
+            return Verdict::Wrong(format!("{}: the episode ended at {over}", column::STEP));
+        }
+        if step != last.step + 1 {
+            let (from, to) = (last.step + 1, step - 1);
+            return Verdict::Wrong(format!("{}: {from} to {to} are missing", column::STEP));
+        }
+        *last = now;
+        Verdict::New
+    }
+}
+
+impl Taker {
+    pub(super) fn new(
+        log: Arc<Log>,
+        schema: SchemaRef,
+        policies: ArrayRef,
+        format: RowFormat,
+    ) -> Self {
+        Self { log, schema, policies, format, seen: Mutex::default() }
+    }
+
+    /// Puts the rows of a batch that are new and right into the ring. Waits while that is full.
+    fn take(&self, seq: u64, batch: &RecordBatch) -> Result<Taken, ServeError> {
+        if self.log.is_closed() {
+            return Err(ServeError::Finished);
+        }
+        let rows = self.columns(batch)?;
+        let mut taken = Taken { seq, ..Taken::default() };
+        let mut is_new = Vec::with_capacity(rows.num_rows());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in 0..rows.num_rows() {
+            let verdict = self.check(&rows, row).map_or_else(Verdict::Wrong, |()| {
+                let agent = (
+                    value::<UInt64Type>(&rows, column::EPISODE_ID, row),
+                    value::<UInt8Type>(&rows, column::AGENT_ID, row),
+                );
+                let step = value::<UInt32Type>(&rows, column::STEP, row);
+                let flag = |name: &str| rows[name].as_boolean().value(row);
+                seen.judge(agent, step, flag(column::IS_FIRST), flag(column::IS_LAST))
+            });
+            is_new.push(matches!(verdict, Verdict::New));
+            match verdict {
+                Verdict::New => taken.accepted += 1,
+                Verdict::Duplicate => taken.duplicates += 1,
+                Verdict::Wrong(reason) => {
+                    taken.rejected += 1;
+                    if taken.reasons.len() < NAMED {
+                        taken.reasons.push(Rejected { row, reason });
+                    }
+                }
+            }
+        }
+        if taken.accepted > 0 {
+            let rows = filter_record_batch(&rows, &BooleanArray::from(is_new))?;
+            // A game that was played elsewhere has no number here; its episode stands for it.
+            let games: UInt64Array = rows[column::EPISODE_ID].as_primitive().clone();
+            // Still under the lock: the rows of an agent reach the ring in their order.
+            self.log.publish(LiveBatch { rows, games });
+        }
+        Ok(taken)
+    }
+
+    /// The columns in the order and with the types of the ring's rows.
+    fn columns(&self, batch: &RecordBatch) -> Result<RecordBatch, ServeError> {
+        let mut arrays = Vec::with_capacity(self.schema.fields().len());
+        for field in self.schema.fields() {
+            let array = match batch.column_by_name(field.name()) {
+                Some(array) if field.name() == column::POLICY => self.policy(array)?,
+                Some(array) if array.data_type() == field.data_type() => array.clone(),
+                Some(array) => {
+                    let (found, wanted) = (array.data_type(), field.data_type());
+                    return Err(malformed(
+                        field.name(),
+                        format!("the column is {found}: send {wanted}"),
+                    ));
+                }
+                None if field.is_nullable() => new_null_array(field.data_type(), batch.num_rows()),
+                None => return Err(malformed(field.name(), "the batch has no such column")),
+            };
+            if !field.is_nullable() && array.null_count() > 0 {
+                return Err(malformed(field.name(), "the column has nulls"));
+            }
+            arrays.push(array);
+        }
+        Ok(RecordBatch::try_new(self.schema.clone(), arrays)?)
+    }
+
+    /// Names of policies with the dictionary that all rows of the ring share.
+    fn policy(&self, array: &ArrayRef) -> Result<ArrayRef, ServeError> {
+        let names = cast(array, &DataType::Utf8)
+            .map_err(|error| malformed(column::POLICY, format!("{error}: send names")))?;
+        let known = self.policies.as_string::<i32>();
+        let mut keys = Vec::with_capacity(names.len());
+        for name in names.as_string::<i32>().iter().map(Option::unwrap_or_default) {
+            let key = known.iter().position(|known| known == Some(name)).ok_or_else(|| {
+                let known: Vec<&str> = known.iter().flatten().collect();
+                let known = known.join(", ");
+                malformed(
+                    column::POLICY,
+                    format!("{name:?} is not known: there is {known}; add it with --learners"),
+                )
+            })?;
+            keys.push(i32::try_from(key).unwrap_or(i32::MAX));
+        }
+        let keys = Int32Array::from(keys);
+        Ok(Arc::new(DictionaryArray::try_new(keys, self.policies.clone())?))
+    }
+
+    /// Whether the values of a row can be.
+    fn check(&self, rows: &RecordBatch, row: usize) -> Result<(), String> {
+        let flag = |name: &str| rows[name].as_boolean().value(row);
+        let action = value::<Int32Type>(rows, column::ACTION, row);
+        let tiles = i32::try_from(self.format.tiles()).unwrap_or(i32::MAX);
+        let actions = 8 * tiles + 1 + if self.format.has_builds { tiles } else { 0 };
+        let reward = value::<Float32Type>(rows, column::REWARD, row);
+        let (height, width) = (
+            value::<UInt8Type>(rows, column::HEIGHT, row),
+            value::<UInt8Type>(rows, column::WIDTH, row),
+        );
+        let seat = value::<UInt8Type>(rows, column::AGENT_ID, row);
+        let is_last = flag(column::IS_LAST);
+        if seat >= 16 {
+            return Err(format!("{}: {seat} is no seat: use 0 to 15", column::AGENT_ID));
+        }
+        if is_last && (action != -1 || reward != 0.0) {
+            return Err(format!(
+                "{}: the last row has action -1 and reward 0, this one {action} and {reward}",
+                column::ACTION
+            ));
+        }
+        if !is_last && !(0..actions).contains(&action) {
+            return Err(format!("{}: {action} is none: use 0 to {}", column::ACTION, actions - 1));
+        }
+        if !reward.is_finite() {
+            return Err(format!("{}: {reward} is not finite", column::REWARD));
+        }
+        let inside = |side: u8, most: u16| (1..=most).contains(&u16::from(side));
+        if !inside(height, self.format.height) || !inside(width, self.format.width) {
+            let RowFormat { height: most_height, width: most_width, .. } = self.format;
+            return Err(format!(
+                "{}: a board of {height}x{width} does not fit {most_height}x{most_width}",
+                column::HEIGHT
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn value<T: arrow::datatypes::ArrowPrimitiveType>(
+    rows: &RecordBatch,
+    name: &str,
+    row: usize,
+) -> T::Native {
+    rows[name].as_primitive::<T>().value(row)
+}
+
+/// Takes the batches of one actor, and answers each.
+pub(super) fn serve(
+    taker: Arc<Taker>,
+    batches: Streaming<FlightData>,
+) -> ReceiverStream<Result<PutResult, Status>> {
+    let (out, answers) = mpsc::channel(4);
+    tokio::spawn(async move {
+        // The decoder panics on some malformed messages, which is made an error.
+        let ended = tokio::spawn(take_all(taker, batches, out.clone())).await;
+        let malformed = || malformed("batch", "the message is malformed");
+        if let Err(error) = ended.unwrap_or_else(|_panic| Err(malformed())) {
+            let _is_told = out.send(Err(error.into())).await;
+        }
+    });
+    ReceiverStream::new(answers)
+}
+
+async fn take_all(
+    taker: Arc<Taker>,
+    batches: Streaming<FlightData>,
+    out: mpsc::Sender<Result<PutResult, Status>>,
+) -> Result<(), ServeError> {
+    let mut batches = FlightDataDecoder::new(batches.map(|data| data.map_err(FlightError::from)));
+    let mut next = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(|error| malformed("batch", error.to_string()))?;
+        let DecodedPayload::RecordBatch(rows) = batch.payload else { continue };
+        let seq = match &batch.inner.app_metadata[..] {
+            [] => next,
+            json => serde_json::from_slice(json)
+                .map_err(|error| malformed("app_metadata", error.to_string()))
+                .and_then(|told: Value| unsigned("seq", told.get("seq").unwrap_or(&Value::Null)))?,
+        };
+        next = seq + 1;
+        // The ring may be full, so a thread waits that the network does not need.
+        let taker = taker.clone();
+        let answer = spawn_blocking(move || taker.take(seq, &rows)).await;
+        let answer = answer.map_err(|_panic| ServeError::Panicked("put"))??;
+        // Numbers and names always become JSON.
+        let json = serde_json::to_vec(&answer).unwrap_or_default();
+        if out.send(Ok(PutResult { app_metadata: json.into() })).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,16 +1,19 @@
-//! Steps of a world and maps, as Criterion measures them. `bivouac bench` gives the headline
+//! Steps of a world, maps and dense layouts, as Criterion measures them. `bivouac bench` gives the headline
 //! figures; these keep baselines to compare a change against (`cargo bench -- --save-baseline`).
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use datasets::layouts::{Layout, Memory, Observations};
 use systems::{
+    envs::{EnvSpec, Opening, VectorEnv, VectorSpec},
     isa::Isa,
     mapgen::{MapKind, MapSpec, Size},
     policies::Policy,
     reset::Renewal,
     reward::Reward,
-    rows::{RecycledRows, RowFormat},
+    rollout::Maps,
+    rows::{KeptRows, RecycledRows, RowFormat},
     rules::ruleset::Ruleset,
     schedule::Order,
     start::Start,
@@ -73,6 +76,48 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A vector of the same games, played by policies or from outside.
+fn vector(games: usize, policies: &[Policy]) -> VectorEnv {
+    let mut spec = MapSpec::free_for_all(MapKind::Generals, 2);
+    spec.size = Size::Fixed { width: 20, height: 20 };
+    let starts = (0..256).map(|seed| Arc::new(spec.generate(seed))).collect();
+    let duel = Arc::new(EnvSpec {
+        opening: Opening::Maps(Maps::Pool(starts)),
+        policies: policies.to_vec(),
+        ..EnvSpec::duel(20, 20).expect("boards of this size exist")
+    });
+    let spec = VectorSpec::new(std::iter::repeat_n(duel, games).collect(), 1);
+    let config = WorldConfig { threads: 1, ..WorldConfig::default() };
+    VectorEnv::new(VectorSpec { config, ..spec }).expect("duels can be played")
+}
+
+/// The same ticks by random policies and by actions given as an array; rows at fixed places.
+fn envs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("envs");
+    group.sample_size(20).measurement_time(Duration::from_secs(3));
+    for games in [64, 4096] {
+        group.throughput(Throughput::Elements(games as u64));
+        let passes = vec![-1; 2 * games];
+        let mut policies = vector(games, &[Policy::Random; 2]);
+        group.bench_function(BenchmarkId::new("policies", games), |bencher| {
+            bencher.iter(|| policies.step(&passes).expect("one action for each agent").rows());
+        });
+        let mut players = vector(games, &[Policy::Random; 2]);
+        let ticks = (0..500)
+            .map(|_| players.step(&passes).expect("one action for each agent").action().to_vec());
+        let ticks: Vec<Vec<i32>> = ticks.collect();
+        let mut outside = vector(games, &[]);
+        let mut tick = ticks.iter().cycle();
+        group.bench_function(BenchmarkId::new("actions", games), |bencher| {
+            bencher.iter(|| {
+                let actions = tick.next().expect("a cycle has no end");
+                outside.step(actions).expect("one action for each agent").rows()
+            });
+        });
+    }
+    group.finish();
+}
+
 fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     for kind in [MapKind::Generals, MapKind::GeneralsBots, MapKind::Competition] {
@@ -91,5 +136,35 @@ fn maps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps, maps);
+/// A batch of rows laid out on one thread. For `memory` each row begins its agent anew, as the step
+/// stays the same.
+fn layouts(criterion: &mut Criterion) {
+    let (mut world, _) = world(64, WorldConfig { threads: 1, ..WorldConfig::default() });
+    let rows = Arc::new(KeptRows::default());
+    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
+    world.collect_rows(rows.clone(), format, Reward::SPARSE);
+    world.step();
+    let batch = rows.drain().swap_remove(0);
+    let observations = Observations::of_rows(&batch);
+    let mut memories = vec![Memory::default(); observations.len()];
+    let mut group = criterion.benchmark_group("layout");
+    for layout in Layout::ALL {
+        let len = layout.row_len(&format);
+        let mut out = vec![0.0; observations.len() * len];
+        group.throughput(Throughput::Elements(observations.len() as u64));
+        group.bench_function(layout.name(), |bencher| {
+            bencher.iter(|| {
+                let places = out.chunks_exact_mut(len).zip(&mut memories);
+                for (row, (out, memory)) in places.enumerate() {
+                    let row = observations.row(row);
+                    layout.write(&row, Some(memory), out).expect("there is room for the row");
+                }
+                black_box(&out);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, envs, maps, layouts);
 criterion_main!(benches);

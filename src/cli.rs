@@ -37,6 +37,8 @@ enum Command {
     Replay(cmd::replay::Args),
     /// Simulate games and stream their rows to trainers over Arrow Flight
     Serve(Box<cmd::serve::Args>),
+    /// Let policies and programs play each other, and rate them
+    Arena(cmd::arena::Args),
     /// Measure how fast the engine is on this machine
     Bench(cmd::bench::Args),
 }
@@ -59,6 +61,7 @@ impl Cli {
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Serve(args) => cmd::serve::run(*args),
+            Command::Arena(args) => cmd::arena::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }
     }

@@ -1,3 +1,5 @@
-//! What the binary `bivouac` is made of beside its command line: the server.
+//! What the binary `bivouac` is made of beside its command line: the server, live games, tournaments.
 
+pub mod live;
 pub mod serve;
+pub mod tournament;

@@ -26,6 +26,11 @@ fn json_is_one_object_and_quiet_is_nothing() {
     assert_eq!(text(&run.stderr), "");
     let summary: Value = serde_json::from_slice(&run.stdout).expect("one JSON value");
     assert_eq!((&summary["games"], &summary["episodes"]), (&6.into(), &12.into()));
+    let info = fs::read(Path::new(out).join("meta/info.json")).expect("info");
+    let info: Value = serde_json::from_slice(&info).expect("JSON");
+    let revision = option_env!("BIVOUAC_GIT_REVISION");
+    assert_eq!(info.get("git_revision").and_then(Value::as_str), revision);
+    assert!(revision.is_none_or(|revision| revision.len() >= 40), "{revision:?}");
     let rows = summary["rows"].as_u64().expect("a number");
     assert_eq!(rows, 2 * summary["ticks"].as_u64().expect("a number") + 12);
     let run = bivouac(&[&SMALL[..], &["--out", out, "--quiet", "--force"]].concat());

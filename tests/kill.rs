@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{folder, tree};
+use common::{bivouac, folder, shown, text, tree};
 use parquet::{
     file::reader::{FileReader, SerializedFileReader},
     record::Field,
@@ -138,6 +138,10 @@ fn check(out: &Path) -> u64 {
     if info["kind"] == "experiences" {
         assert_eq!(episodes, total("episodes"));
     }
+    let run = bivouac(&["verify", shown(out)]);
+    let told = format!("{}{}", text(&run.stdout), text(&run.stderr));
+    assert!(run.status.success(), "{told}");
+    assert_eq!(numbered > total("files"), told.contains("before meta/info.json counted it"));
     files
 }
 

@@ -22,6 +22,11 @@ fn datasets_open_in_the_libraries_that_people_use() {
     let generate = ["generate", "--max-ticks", "150", "--reward", "shaped"];
     bivouac(&[&generate[..], &["--games", "40"]].concat(), "duel");
     bivouac(&[&generate[..], &["--games", "120", "--canvas", "32x32"]].concat(), "small-groups");
+    for layout in ["durbin9", "generals-bots", "memory"] {
+        let few = ["--games", "6", "--layout", layout];
+        bivouac(&[&generate[..], &few].concat(), &format!("dense-{layout}"));
+    }
+    bivouac(&[&generate[..], &["--games", "6"]].concat(), "dense-compact");
     let small = ["--games", "12", "--players", "4", "--size", "14x18"];
     bivouac(&[&generate[..], &small].concat(), "four");
     bivouac(&["generate", "--games", "40", "--kind", "games", "--max-ticks", "150"], "games");

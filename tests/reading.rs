@@ -66,7 +66,11 @@ fn a_minari_dataset_is_written_whole_or_not_at_all() {
 fn what_holds_no_games_cannot_be_expanded() {
     let (rows, out) = (folder("no-games"), folder("no-games-out"));
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
-    for (path, expected) in [(shown(&rows), "column \"seed\""), ("/nowhere", "/nowhere")] {
+    for (path, expected) in [
+        (shown(&rows), "column \"seed\""),
+        ("/nowhere", "/nowhere"),
+        ("s3://bucket/games", "copy it to a folder first"),
+    ] {
         let run = bivouac(&["expand", path, "--out", shown(&out)]);
         assert_eq!(run.status.code(), Some(1), "{path}");
         assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
@@ -153,4 +157,44 @@ fn a_dataset_is_shown_and_so_is_a_position_of_it() {
         assert_eq!(run.status.code(), Some(1), "{at:?}");
         assert!(text(&run.stderr).contains(expected), "{}", text(&run.stderr));
     }
+}
+
+#[test]
+fn dense_rows_are_expanded_verified_and_told_apart_from_compact_ones() {
+    let games = folder("dense-games");
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    for layout in ["durbin9", "memory"] {
+        let [played, expanded] =
+            ["played", "expanded"].map(|name| folder(&format!("dense-{layout}-{name}")));
+        // Small row groups, so that verifying begins in the midst of the games.
+        let dense = ["--layout", layout, "--group-bytes", "9000000", "--quiet", "--out"];
+        done(&[&GAMES[..], &dense, &[shown(&played)]].concat());
+        done(&[&["expand", shown(&games)], &dense[..], &[shown(&expanded)]].concat());
+        assert!(parquet_files(&played) == parquet_files(&expanded), "{layout}");
+        let run = bivouac(&["verify", shown(&played), "--json"]);
+        let found = json(&run);
+        assert_eq!((run.status.code(), &found["faults"]), (Some(0), &serde_json::json!([])));
+        assert_eq!(found["rows_compared"], found["totals"]["rows"]);
+        assert_ne!(found["totals"]["row_groups"], 1);
+        let summary = json(&bivouac(&["inspect", shown(&played), "--json"]));
+        let columns = summary["columns"].as_array().expect("columns");
+        assert!(columns.iter().any(|column| column["name"] == "observation"));
+        let run = bivouac(&["inspect", shown(&played), "--game", "1"]);
+        assert_eq!(run.status.code(), Some(1));
+        assert!(text(&run.stderr).contains("without --layout"), "{}", text(&run.stderr));
+    }
+    // The rows of one game in the place of another's are found.
+    let [rows, other] = ["rows", "other"].map(|name| folder(&format!("dense-{name}")));
+    let dense = ["--layout", "durbin9", "--quiet", "--out"];
+    done(&[&GAMES[..], &dense, &[shown(&rows)]].concat());
+    done(&[&GAMES[..8], &["6"], &dense, &[shown(&other)]].concat());
+    let file = "data/chunk-000/file-000.parquet";
+    fs::copy(other.join(file), rows.join(file)).expect("the file is copied");
+    assert_eq!(bivouac(&["verify", shown(&rows)]).status.code(), Some(1));
+    let run =
+        bivouac(&[&GAMES[..], &["--kind", "games", "--layout", "memory", "--out", "x"]].concat());
+    assert!(text(&run.stderr).contains("bivouac expand"), "{}", text(&run.stderr));
+    let run = bivouac(&["generate", "--layout", "rgb", "--out", "x"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text(&run.stderr).contains("generals-bots"), "{}", text(&run.stderr));
 }

@@ -13,8 +13,10 @@ use datasets::{
     folder::FolderOptions,
     games::GamesFile,
     info::Info,
+    layouts::Layout,
     pipeline::{self, Control, Plan},
     produce::{Producer, ReplayOptions, Replays, Simulation},
+    seats::Seats,
     stopwatch::Stopwatch,
 };
 use parquet::{
@@ -24,7 +26,9 @@ use parquet::{
 use systems::{
     mapgen::{MapSpec, Size},
     policies::Policy,
+    reward::Reward,
     rollout::{Maps, RolloutSpec},
+    rows::RowFormat,
     rules::ruleset::Ruleset,
 };
 
@@ -50,17 +54,32 @@ fn main() -> Outcome<()> {
         ("bots_2", "generals-bots", 2),
         ("competition_2", "competition", 2),
     ] {
-        seed(&simulation(ruleset, players)?, &games.join(name))?;
+        seed(&simulation(ruleset, players, 40)?, Kind::Games, &games.join(name))?;
     }
     for name in ["syn_2v2", "syn_surrender"] {
         let path = root.join("tests/data/replays").join(name).with_extension("gior");
         let options = ReplayOptions { keeps_names: true, ..ReplayOptions::default() };
-        seed(&Replays::new(vec![path], options), &games.join(name))?;
+        seed(&Replays::new(vec![path], options), Kind::Games, &games.join(name))?;
+    }
+    experiences(&root.join("fuzz/corpus/experiences"))?;
+    Ok(())
+}
+
+/// Rows of a few ticks, compact and dense.
+fn experiences(folder: &Path) -> Outcome<()> {
+    fs::create_dir_all(folder)?;
+    for (name, players, layout) in
+        [("compact_2", 2, None), ("compact_3", 3, None), ("durbin9_2", 2, Some(Layout::Durbin9))]
+    {
+        let format = RowFormat { height: 7, width: 9, has_builds: false, has_owners: players > 2 };
+        let reward = Reward::SHAPED;
+        let kind = Kind::Experiences { format, reward, seats: Seats::ALL, layout };
+        seed(&simulation("generals", players, 4)?, kind, &folder.join(name))?;
     }
     Ok(())
 }
 
-fn simulation(ruleset: &str, players: usize) -> Outcome<Simulation> {
+fn simulation(ruleset: &str, players: usize, max_ticks: u32) -> Outcome<Simulation> {
     let ruleset = Ruleset::named(ruleset)?;
     let size = Size::Fixed { width: 9, height: 7 };
     let maps = MapSpec { size, ..MapSpec::free_for_all(ruleset.map.kind, players) };
@@ -70,7 +89,7 @@ fn simulation(ruleset: &str, players: usize) -> Outcome<Simulation> {
         games: 2,
         maps: Maps::Generated(maps),
         ruleset: Arc::new(ruleset),
-        max_ticks: 40,
+        max_ticks,
         policies: vec![Policy::Random],
         has_fog: true,
     }))
@@ -78,7 +97,7 @@ fn simulation(ruleset: &str, players: usize) -> Outcome<Simulation> {
 
 /// Writes games as one file without compression and statistics: mutations of packed bytes are
 /// mere damage, mutations of plain ones are other games.
-fn seed<P: Producer>(producer: &P, path: &Path) -> Outcome<()> {
+fn seed<P: Producer>(producer: &P, kind: Kind, path: &Path) -> Outcome<()> {
     let folder = std::env::temp_dir().join(format!("bivouac-seeds-{}", std::process::id()));
     let control = Control {
         threads: 1,
@@ -86,7 +105,7 @@ fn seed<P: Producer>(producer: &P, path: &Path) -> Outcome<()> {
         progress: &mut |_| (),
         stopwatch: &Stopwatch::default(),
     };
-    let plan = Plan { kind: Kind::Games, info: Info::default(), folder: FolderOptions::default() };
+    let plan = Plan { kind, info: Info::default(), folder: FolderOptions::default() };
     pipeline::write(producer, plan, &folder, control)?;
     for file in GamesFile::paths(&folder)? {
         let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;

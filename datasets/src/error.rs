@@ -10,7 +10,12 @@ use parquet::errors::ParquetError;
 use systems::{rules::ruleset::RulesetError, start::StartError, world::WorldError};
 use thiserror::Error;
 
-use crate::{gior::GiorError, import::Numbers, moves::MovesError};
+use crate::{
+    gior::GiorError,
+    import::Numbers,
+    layouts::{Layout, LayoutError},
+    moves::MovesError,
+};
 
 /// Why a dataset could not be written or read.
 #[derive(Debug, Error)]
@@ -80,6 +85,12 @@ pub enum DataError {
     #[cfg(not(feature = "s3"))]
     #[error("{}: this build cannot write to S3: name a folder, or build with --features s3", .0.display())]
     NoS3(PathBuf),
+    /// Only writing works in S3-compatible storage.
+    #[error(
+        "{}: datasets in storage are written, not read: copy it to a folder first, as with `aws s3 sync`",
+        .0.display()
+    )]
+    InStorage(PathBuf),
     /// Another process writes to the folder.
     #[error("{}: another process is writing to the folder: wait for it, or name another one", .0.display())]
     Busy(PathBuf),
@@ -97,6 +108,20 @@ pub enum DataError {
     /// Columns do not fit together.
     #[error("columns: {0}")]
     Arrow(#[from] ArrowError),
+    /// Rows could not be laid out.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The rows of a dataset are dense, and the compact ones are needed.
+    #[error(
+        "{}: its observations are dense ({layout}), the compact planes are needed: write the dataset without --layout",
+        path.display()
+    )]
+    Dense {
+        /// The dataset, or a file of it.
+        path: PathBuf,
+        /// The layout.
+        layout: Layout,
+    },
     /// The engine refused a game.
     #[error("game {game}: {source}")]
     Game {
@@ -167,6 +192,14 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// No rows can be of this size.
+    #[error("a canvas of {height}x{width} (height x width) is not possible: use sides of 1 to 32")]
+    NoCanvas {
+        /// Rows of the canvas.
+        height: u16,
+        /// Columns of the canvas.
+        width: u16,
     },
     /// A worker thread ended without a result.
     #[error("a worker thread ended without a result: this is a fault in Bivouac, please report it")]

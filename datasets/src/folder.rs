@@ -114,7 +114,8 @@ impl Folder {
                     return Err(DataError::NotOurs(storage.path("")));
                 }
                 claim(storage, options.replaces, &folder.told().info())?;
-                folder.write_meta()?;
+                storage.put(CARD, folder.told().card().as_bytes())?;
+                storage.settle();
             }
         }
         Ok(folder)
@@ -242,9 +243,17 @@ impl Folder {
     }
 
     fn write_meta(&self) -> Result<(), DataError> {
-        self.storage.put(CARD, self.told().card().as_bytes())?;
-        self.storage.put(INFO, self.told().info().as_bytes())
+        write_meta(&self.storage, &self.told())
     }
+}
+
+/// Writes the card, and `meta/info.json` when all that it tells of lasts.
+pub(crate) fn write_meta(storage: &Storage, told: &Told<'_>) -> Result<(), DataError> {
+    storage.put(CARD, told.card().as_bytes())?;
+    storage.settle();
+    storage.put(INFO, told.info().as_bytes())?;
+    storage.settle();
+    Ok(())
 }
 
 /// Makes a place that of a new dataset: it has to be empty, or hold one that is to be replaced.
@@ -262,6 +271,7 @@ pub(crate) fn claim(storage: &Storage, replaces: bool, info: &str) -> Result<(),
     }
     // The old dataset stops being one before its files go, and --resume knows what to do.
     storage.put(INFO, info.as_bytes())?;
+    storage.settle();
     for part in ["data", "meta"] {
         for name in storage.names(part)? {
             if name != INFO {
@@ -283,7 +293,7 @@ pub(crate) fn write_episodes(
     let schema = schema::episodes();
     let mut group = RowGroups::new(schema.clone())?.begin()?;
     for arrays in rows {
-        group.write(arrays)?;
+        group.write(&arrays)?;
     }
     let mut open = OpenFile::begin(storage, &name, &schema)?;
     parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;

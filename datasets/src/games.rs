@@ -5,13 +5,16 @@ use std::sync::Arc;
 use arrow::{
     array::{
         ArrayRef, BinaryArray, BooleanArray, Float32Builder, ListBuilder, PrimitiveBuilder,
-        StringArray, StringBuilder, UInt8Array, UInt32Array, UInt64Array,
+        RecordBatch, StringArray, StringBuilder, UInt8Array, UInt32Array, UInt64Array,
     },
     datatypes::{ArrowPrimitiveType, Int32Type, UInt8Type, UInt16Type, UInt32Type},
 };
 use systems::record::GameRecord;
 
-use crate::moves::{self, Board};
+use crate::{
+    error::DataError,
+    moves::{self, Board},
+};
 
 pub use read::GamesFile;
 
@@ -49,6 +52,15 @@ impl From<GameRecord> for ArchivedGame {
     fn from(record: GameRecord) -> Self {
         Self { record, source: None }
     }
+}
+
+/// Games as one record batch with the columns of [`crate::schema::games`].
+///
+/// # Errors
+///
+/// Arrow's, if the columns were not those of the schema; they are.
+pub fn record_batch(games: &[ArchivedGame]) -> Result<RecordBatch, DataError> {
+    Ok(RecordBatch::try_new(crate::schema::games(), arrays(games))?)
 }
 
 /// The rows of games, in the order of [`crate::schema::games`].

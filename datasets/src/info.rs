@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     folder::FolderOptions,
+    layouts::Layout,
     resume::Checkpoint,
     schema,
     seats::Seats,
@@ -32,6 +33,8 @@ pub struct Info {
     pub reward: Value,
     /// What the games are read from, if they are not simulated: a count and a digest.
     pub inputs: Option<String>,
+    /// Commit that the program was built from, where that is known.
+    pub git_revision: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +42,8 @@ struct File<'a> {
     format: &'static str,
     schema_version: u32,
     engine_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git_revision: Option<&'a str>,
     kind: &'static str,
     is_complete: bool,
     command: &'a str,
@@ -47,6 +52,8 @@ struct File<'a> {
     reward: &'a Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     players: Option<Seats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observation_layout: Option<&'static str>,
     rulesets: &'a BTreeMap<String, String>,
     layout: Value,
     totals: Value,
@@ -97,6 +104,7 @@ impl Told<'_> {
             format: "bivouac-dataset",
             schema_version: schema::VERSION,
             engine_version: env!("CARGO_PKG_VERSION"),
+            git_revision: info.git_revision.as_deref(),
             kind,
             is_complete: self.checkpoint.is_none(),
             command: &info.command,
@@ -104,6 +112,7 @@ impl Told<'_> {
             inputs: info.inputs.as_deref(),
             reward: &info.reward,
             players: self.players,
+            observation_layout: schema::layout_of(self.schema).map(Layout::name),
             rulesets: &info.rulesets,
             layout: json!({
                 "file_bytes": self.options.file_bytes,
@@ -154,7 +163,11 @@ impl Told<'_> {
             env!("CARGO_PKG_VERSION"),
             info.command,
         );
-        card += if *kind == "games" { GAMES_TEXT } else { EXPERIENCES_TEXT };
+        match schema::layout_of(schema) {
+            _ if *kind == "games" => card += GAMES_TEXT,
+            Some(layout) => card += &dense_text(layout),
+            None => card = card + ROWS_TEXT + COMPACT_TEXT + ACTIONS_TEXT,
+        }
         card += "\n| column | type | about |\n|---|---|---|\n";
         for field in schema.fields() {
             let about = field.metadata().iter().filter(|(key, _)| ABOUT.contains(&key.as_str()));
@@ -174,13 +187,16 @@ impl Told<'_> {
 }
 
 /// Metadata of a field that the card shows.
-const ABOUT: [&str; 4] = ["shape", "dtype", "channels", "layout"];
+const ABOUT: [&str; 5] = ["shape", "dtype", "channels", "layout", "scale"];
 
-const EXPERIENCES_TEXT: &str = "\
+const ROWS_TEXT: &str = "\
 One row per episode, agent and step: what the agent saw, the action it took on it, and what came of
 that action. An episode of T actions has T + 1 rows; in the last one (`is_last`) there is no action.
 Rows are sorted by episode, agent and step, and no episode of an agent crosses a row group.
 
+";
+
+const COMPACT_TEXT: &str = "\
 ```python
 import numpy as np, pandas as pd
 df = pd.read_parquet(\"data\")
@@ -190,10 +206,27 @@ planes = np.unpackbits(bits, axis=-1, bitorder=\"little\")[:, :, : height * widt
 army = np.frombuffer(b\"\".join(df.army), \"<u2\").reshape(len(df), height, width)
 ```
 
+";
+
+const ACTIONS_TEXT: &str = "\
 An action is `((row * width + column) * 4 + direction) * 2 + half` with directions up, down, left,
 right, and `8 * height * width` passes; height and width are those of the canvas that all boards are
 padded to. `action_mask` has one plane for each direction.
 ";
+
+/// The text of a table whose observations are dense.
+fn dense_text(layout: Layout) -> String {
+    let (name, scale, channels) = (layout.name(), layout.scale(), layout.channels().len());
+    format!(
+        "{ROWS_TEXT}Observations are float32 `[{channels}, height, width]` in the layout `{name}` \
+         ({scale}), as flat bytes:\n\n\
+         ```python\nimport json, numpy as np, pyarrow.parquet as pq\n\
+         table = pq.read_table(\"data\")\n\
+         shape = json.loads(table.schema.field(\"observation\").metadata[b\"shape\"])\n\
+         rows = b\"\".join(table[\"observation\"].to_pylist())\n\
+         observation = np.frombuffer(rows, \"<f4\").reshape(-1, *shape)\n```\n\n{ACTIONS_TEXT}"
+    )
+}
 
 const GAMES_TEXT: &str = "\
 One row per game: its start, its moves and its outcome. Everything else can be played again from it,

@@ -191,6 +191,9 @@ pub fn view(root: &Path, game: u64, tick: u32, player: usize) -> Result<Option<V
         }
         let path = root.join(&told.file);
         let batch = read(&path, told.row_group, None)?;
+        if let Some(layout) = schema::layout_of(&batch.schema()) {
+            return Err(DataError::Dense { path: root.to_owned(), layout });
+        }
         let format = schema::format_of(&batch.schema());
         // Rows of an agent's episode stand together, in the order of their ticks.
         let ids = batch.column_by_name(column::EPISODE_ID);

@@ -78,9 +78,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, replaces: bool) -> Result<Totals, Da
             number += 1;
         }
     }
-    let told = told(&totals, None);
-    storage.put(folder::CARD, told.card().as_bytes())?;
-    storage.put(INFO, told.info().as_bytes())?;
+    folder::write_meta(&storage, &told(&totals, None))?;
     Ok(totals)
 }
 
@@ -168,6 +166,7 @@ fn told_of(parts: &[Part]) -> Info {
         rulesets: rulesets.collect::<BTreeMap<_, _>>(),
         reward: first["reward"].clone(),
         inputs: None,
+        git_revision: first["git_revision"].as_str().map(str::to_owned),
     }
 }
 

@@ -105,6 +105,9 @@ fn format_of(path: &Path) -> Result<(usize, RowFormat), DataError> {
         expected: "experiences (see `bivouac expand`)".to_owned(),
     };
     let format = schema::format_of(builder.schema()).ok_or_else(wrong)?;
+    if let Some(layout) = schema::layout_of(builder.schema()) {
+        return Err(DataError::Dense { path: path.to_owned(), layout });
+    }
     Ok((builder.metadata().num_row_groups(), format))
 }
 

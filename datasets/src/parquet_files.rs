@@ -3,8 +3,9 @@
 use std::{io, path::Path};
 
 use arrow::{
-    array::ArrayRef,
-    datatypes::{DataType, SchemaRef},
+    array::{Array, ArrayRef, AsArray, new_empty_array},
+    compute::concat,
+    datatypes::{DataType, Field, SchemaRef},
 };
 use parquet::{
     arrow::{
@@ -13,18 +14,20 @@ use parquet::{
             ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
         },
     },
-    basic::{Compression, Encoding, ZstdLevel},
+    basic::{Compression, Encoding, Type, ZstdLevel},
+    errors::ParquetError,
     file::{
-        properties::{EnabledStatistics, WriterProperties},
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
         writer::SerializedFileWriter,
     },
-    schema::types::ColumnPath,
+    schema::types::{ColumnDescPtr, ColumnPath},
 };
 
-use crate::{checksum::Summed, error::DataError};
-
-/// Bytes of a data page before compression.
-const PAGE_BYTES: usize = 1 << 20;
+use crate::{
+    checksum::Summed,
+    error::DataError,
+    wide_column::{WideChunk, WideColumn},
+};
 
 /// Rows of a data page: narrow columns end a page here, so that a reader of some episodes skips
 /// the others.
@@ -44,6 +47,10 @@ pub struct Encodings {
     pub numbers: Option<Encoding>,
     /// Of rewards; nothing stands for a dictionary.
     pub floats: Option<Encoding>,
+    /// Bytes of a data page before compression.
+    pub page_bytes: usize,
+    /// Whether data pages are of version 2 of the format.
+    pub has_pages_v2: bool,
 }
 
 impl Default for Encodings {
@@ -54,6 +61,8 @@ impl Default for Encodings {
             has_wide_statistics: false,
             numbers: Some(Encoding::DELTA_BINARY_PACKED),
             floats: None,
+            page_bytes: 1 << 20,
+            has_pages_v2: false,
         }
     }
 }
@@ -77,6 +86,10 @@ impl Encodings {
                 "rewards byte_stream_split",
                 Self { floats: Some(Encoding::BYTE_STREAM_SPLIT), ..usual },
             ),
+            ("pages of 128 KiB", Self { page_bytes: 1 << 17, ..usual }),
+            ("pages of 256 KiB", Self { page_bytes: 1 << 18, ..usual }),
+            ("pages of 4 MiB", Self { page_bytes: 1 << 22, ..usual }),
+            ("pages of version 2", Self { has_pages_v2: true, ..usual }),
         ]
     }
 }
@@ -90,7 +103,12 @@ pub(crate) fn properties(schema: &SchemaRef, encodings: &Encodings) -> WriterPro
     let mut properties = WriterProperties::builder()
         .set_created_by(format!("bivouac {}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(level))
-        .set_data_page_size_limit(PAGE_BYTES)
+        .set_writer_version(if encodings.has_pages_v2 {
+            WriterVersion::PARQUET_2_0
+        } else {
+            WriterVersion::PARQUET_1_0
+        })
+        .set_data_page_size_limit(encodings.page_bytes)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(None);
@@ -141,9 +159,7 @@ pub(crate) fn begin<W: io::Write + Send>(
 }
 
 /// Ends a file: its checksum, indexes and footer.
-pub(crate) fn finish<W: io::Write + Send>(
-    mut writer: FileWriter<W>,
-) -> Result<W, parquet::errors::ParquetError> {
+pub(crate) fn finish<W: io::Write + Send>(mut writer: FileWriter<W>) -> Result<W, ParquetError> {
     writer.flush()?;
     for entry in writer.inner().checksum().entries() {
         writer.append_key_value_metadata(entry);
@@ -156,6 +172,7 @@ pub(crate) fn finish<W: io::Write + Send>(
 pub(crate) struct RowGroups {
     schema: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
+    columns: Vec<ColumnDescPtr>,
 }
 
 impl RowGroups {
@@ -166,29 +183,95 @@ impl RowGroups {
             schema.clone(),
             Some(properties(&schema, &Encodings::default())),
         )?;
-        let (_, factory) = nowhere.into_serialized_writer()?;
-        Ok(Self { schema, factory })
+        let (writer, factory) = nowhere.into_serialized_writer()?;
+        let columns = writer.schema_descr().columns().to_vec();
+        Ok(Self { schema, factory, columns })
     }
 
     pub(crate) fn begin(&self) -> Result<RowGroup, DataError> {
         // The number matters to encryption only.
-        let columns = self.factory.create_column_writers(0)?;
-        Ok(RowGroup { schema: self.schema.clone(), columns, rows: 0, raw_bytes: 0 })
+        let writers = self.factory.create_column_writers(0)?;
+        let columns = writers.into_iter().zip(&self.columns).map(|(writer, column)| {
+            let width = usize::try_from(column.type_length()).unwrap_or(0);
+            let is_wide = column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY && width > 0;
+            if !is_wide || column.max_def_level() > 0 {
+                return Ok(Column::Narrow(writer));
+            }
+            let encodings = Encodings::default();
+            let level = ZstdLevel::try_new(encodings.zstd_level)?;
+            WideColumn::new(column.clone(), level, width, encodings.page_bytes).map(Column::Wide)
+        });
+        let columns = columns.collect::<Result<_, _>>()?;
+        let schema = self.schema.clone();
+        Ok(RowGroup { schema, columns, waiting: Vec::new(), unwritten: 0, rows: 0, raw_bytes: 0 })
+    }
+}
+
+/// A column chunk being encoded.
+enum Column {
+    /// By the Parquet library.
+    Narrow(ArrowColumnWriter),
+    /// Flat bytes without nulls, plain and without statistics.
+    Wide(WideColumn),
+}
+
+/// A column chunk that is ready to be appended.
+pub(crate) enum Chunk {
+    Narrow(ArrowColumnChunk),
+    Wide(WideChunk),
+}
+
+impl Column {
+    /// Writes the array of a wide column.
+    fn write_wide(&mut self, array: &ArrayRef) -> Result<(), ParquetError> {
+        match (self, array.as_fixed_size_binary_opt()) {
+            (Self::Narrow(_), _) => Ok(()),
+            (Self::Wide(column), Some(array)) => {
+                let width = usize::try_from(array.value_length()).unwrap_or(0);
+                column.write(array.value_data().get(..array.len() * width).unwrap_or_default())
+            }
+            (Self::Wide(_), None) => {
+                let problem = format!("a column of flat bytes is {}", array.data_type());
+                Err(ParquetError::General(problem))
+            }
+        }
+    }
+
+    /// Writes the arrays of a narrow column, which follow each other.
+    fn write_narrow<'a>(
+        &mut self,
+        field: &Field,
+        arrays: impl Iterator<Item = &'a ArrayRef>,
+    ) -> Result<(), ParquetError> {
+        let Self::Narrow(column) = self else { return Ok(()) };
+        let arrays: Vec<&dyn Array> = arrays.map(AsRef::as_ref).collect();
+        let leaves = compute_leaves(field, &concat(&arrays)?)?;
+        leaves.iter().try_for_each(|leaf| column.write(leaf))
+    }
+
+    fn close(self) -> Result<Chunk, ParquetError> {
+        match self {
+            Self::Narrow(column) => column.close().map(Chunk::Narrow),
+            Self::Wide(column) => column.close().map(Chunk::Wide),
+        }
     }
 }
 
 /// A row group being encoded.
 pub(crate) struct RowGroup {
     schema: SchemaRef,
-    columns: Vec<ArrowColumnWriter>,
+    /// One for each field: none of them is a struct.
+    columns: Vec<Column>,
+    /// Narrow columns, and the wide ones in name only, of rows that are written together.
+    waiting: Vec<Vec<ArrayRef>>,
+    unwritten: usize,
     rows: u64,
     raw_bytes: u64,
 }
 
 /// A row group that is ready to be appended to a file.
-#[derive(Debug)]
 pub(crate) struct EncodedRows {
-    pub(crate) chunks: Vec<ArrowColumnChunk>,
+    pub(crate) chunks: Vec<Chunk>,
     pub(crate) rows: u64,
     /// Bytes of the columns in memory, before encoding.
     pub(crate) raw_bytes: u64,
@@ -200,26 +283,46 @@ impl RowGroup {
     }
 
     /// Appends the rows of equally long arrays, one for each field of the schema.
-    pub(crate) fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), DataError> {
+    pub(crate) fn write(&mut self, arrays: &[ArrayRef]) -> Result<(), DataError> {
         debug_assert_eq!(arrays.len(), self.schema.fields().len());
         let rows = arrays.first().map_or(0, |array| array.len());
-        let mut columns = self.columns.iter_mut();
-        for (array, field) in arrays.iter().zip(self.schema.fields()) {
+        debug_assert_eq!(self.columns.len(), arrays.len());
+        let fields = self.schema.fields().iter();
+        for ((array, field), column) in arrays.iter().zip(fields).zip(&mut self.columns) {
             debug_assert_eq!(array.len(), rows, "{}", field.name());
             debug_assert_eq!(array.data_type(), field.data_type(), "{}", field.name());
             self.raw_bytes += raw_bytes(array);
-            for leaf in compute_leaves(field, array)? {
-                if let Some(column) = columns.next() {
-                    column.write(&leaf)?;
-                }
-            }
+            column.write_wide(array)?;
         }
+        let narrow = arrays.iter().zip(&self.columns).map(|(array, column)| match column {
+            // Its memory goes back to where it came from.
+            Column::Wide(_) => new_empty_array(array.data_type()),
+            Column::Narrow(_) => array.clone(),
+        });
+        self.waiting.push(narrow.collect());
         self.rows += rows as u64;
+        self.unwritten += rows;
+        if self.unwritten >= PAGE_ROWS { self.write_narrow() } else { Ok(()) }
+    }
+
+    /// Writes what waits. Arrays of a few hundred rows, as episodes have, cost the library more than
+    /// their values do.
+    fn write_narrow(&mut self) -> Result<(), DataError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.unwritten = 0;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let fields = self.schema.fields().iter();
+        for (number, (column, field)) in self.columns.iter_mut().zip(fields).enumerate() {
+            column.write_narrow(field, waiting.iter().filter_map(|arrays| arrays.get(number)))?;
+        }
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Result<EncodedRows, DataError> {
-        let chunks = self.columns.into_iter().map(ArrowColumnWriter::close);
+    pub(crate) fn finish(mut self) -> Result<EncodedRows, DataError> {
+        self.write_narrow()?;
+        let chunks = self.columns.into_iter().map(Column::close);
         let chunks = chunks.collect::<Result<_, _>>()?;
         Ok(EncodedRows { chunks, rows: self.rows, raw_bytes: self.raw_bytes })
     }
@@ -233,10 +336,13 @@ fn raw_bytes(array: &ArrayRef) -> u64 {
 pub(crate) fn append<W: io::Write + Send>(
     writer: &mut FileWriter<W>,
     rows: EncodedRows,
-) -> Result<(), parquet::errors::ParquetError> {
+) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
     for chunk in rows.chunks {
-        chunk.append_to_row_group(&mut group)?;
+        match chunk {
+            Chunk::Narrow(chunk) => chunk.append_to_row_group(&mut group)?,
+            Chunk::Wide(chunk) => group.append_column(&chunk.pages, chunk.close)?,
+        }
     }
     group.close().map(drop)
 }

@@ -6,14 +6,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use systems::rows::{PLANES, RowFormat};
+
+use crate::layouts::Layout;
 
 /// Version of the columns, in every file. Raised when a reader of the last one would misread them.
 pub const VERSION: u32 = 1;
 
 /// Metadata key of a table's kind: `games`, `experiences` or `episodes`.
 pub const KIND: &str = "bivouac.kind";
+
+/// Metadata key of the name of a dense layout.
+pub const LAYOUT: &str = "layout";
 
 /// Channels of `action_mask`: the direction in which a tile's army may march, and building.
 pub const MASK_CHANNELS: [&str; 5] = ["up", "down", "left", "right", "build"];
@@ -32,6 +37,8 @@ pub mod column {
     pub const PLANES: &str = "planes";
     /// Bit planes of the legal actions.
     pub const ACTION_MASK: &str = "action_mask";
+    /// The observation as dense channels, in place of the compact columns.
+    pub const OBSERVATION: &str = "observation";
     /// Owner of each seen tile.
     pub const OWNER: &str = "owner";
     /// Units on each seen tile where `army` saturates.
@@ -117,14 +124,54 @@ pub fn experiences(format: &RowFormat) -> SchemaRef {
     table("experiences", fields)
 }
 
+/// The columns of an experiences table whose observations are dense: `observation` in the place of
+/// the compact columns, the others as in [`experiences`].
+#[must_use]
+pub fn dense_experiences(format: &RowFormat, layout: Layout) -> SchemaRef {
+    let compact = experiences(format);
+    let of_field = |field: &FieldRef| match field.name().as_str() {
+        column::ARMY => Some(Arc::new(observation(format, layout))),
+        column::PLANES | column::OWNER | column::ARMY_EXACT => None,
+        _ => Some(field.clone()),
+    };
+    let fields: Fields = compact.fields().iter().filter_map(of_field).collect();
+    Arc::new(Schema::new_with_metadata(fields, compact.metadata().clone()))
+}
+
+/// The column of dense observations: float32 `[channels, height, width]` as flat bytes.
+fn observation(format: &RowFormat, layout: Layout) -> Field {
+    let [channels, height, width] = layout.shape(format);
+    let about = [
+        ("shape", format!("[{channels},{height},{width}]")),
+        ("dtype", "float32".to_owned()),
+        (LAYOUT, layout.name().to_owned()),
+        ("channels", layout.channels().join(",")),
+        ("scale", layout.scale().to_owned()),
+    ];
+    let about = about.each_ref().map(|(key, value)| (*key, value.as_str()));
+    wide(column::OBSERVATION, layout.row_len(format) * 4, &about)
+}
+
+/// The dense layout of the observations in a table of experiences, from the metadata of its columns;
+/// none if they are compact.
+#[must_use]
+pub fn layout_of(schema: &Schema) -> Option<Layout> {
+    let field = schema.field_with_name(column::OBSERVATION).ok()?;
+    field.metadata().get(LAYOUT)?.parse().ok()
+}
+
 /// The form of the rows in a table of experiences, from the metadata of its columns; none if they
-/// are not such columns.
+/// are not such columns. Dense rows do not tell owners, so their form has none.
 #[must_use]
 pub fn format_of(schema: &Schema) -> Option<RowFormat> {
     let shape = |name| -> Option<Vec<u16>> {
         serde_json::from_str(schema.field_with_name(name).ok()?.metadata().get("shape")?).ok()
     };
-    let &[height, width] = shape(column::ARMY)?.as_slice() else { return None };
+    let board = match layout_of(schema) {
+        Some(_) => shape(column::OBSERVATION)?.split_off(1),
+        None => shape(column::ARMY)?,
+    };
+    let &[height, width] = board.as_slice() else { return None };
     let &[masks, ..] = shape(column::ACTION_MASK)?.as_slice() else { return None };
     let has_owners = schema.field_with_name(column::OWNER).is_ok();
     let has_builds = usize::from(masks) == MASK_CHANNELS.len();
@@ -402,6 +449,27 @@ mod tests {
         assert_eq!(mask.metadata()["channels"], "up,down,left,right,build");
         assert_eq!(mask.metadata()["shape"], "[5,20,20]");
         assert_eq!(mask.metadata()["packed_shape"], "[5,64]");
+    }
+
+    #[test]
+    fn dense_columns_stand_in_for_the_compact_ones_and_tell_their_layout() {
+        let format = RowFormat { height: 20, width: 21, has_builds: true, has_owners: false };
+        let compact = experiences(&RowFormat { has_owners: true, ..format });
+        assert_eq!(layout_of(&compact), None);
+        for layout in Layout::ALL {
+            let dense = dense_experiences(&RowFormat { has_owners: true, ..format }, layout);
+            assert_eq!((layout_of(&dense), format_of(&dense)), (Some(layout), Some(format)));
+            let replaced = [column::ARMY, column::PLANES, column::OWNER, column::ARMY_EXACT];
+            assert!(replaced.iter().all(|name| dense.field_with_name(name).is_err()));
+            assert_eq!(dense.fields().len(), compact.fields().len() - 3);
+            let field = dense.field_with_name(column::OBSERVATION).unwrap();
+            let channels = layout.channels();
+            let bytes = i32::try_from(channels.len() * 20 * 21 * 4).unwrap();
+            assert_eq!(*field.data_type(), DataType::FixedSizeBinary(bytes));
+            assert_eq!(field.metadata()["shape"], format!("[{},20,21]", channels.len()));
+            assert_eq!(field.metadata()["channels"], channels.join(","));
+            assert_eq!(field.metadata()["dtype"], "float32");
+        }
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::SchemaRef,
+};
 use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use crate::{
     error::DataError,
     expand::{AgentRows, Batch, Expander},
     games::{self, ArchivedGame},
+    layouts::{self, DenseRows, Layout},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
     resume::Place,
     schema,
@@ -22,7 +26,10 @@ const GAMES_GROUP_BYTES: u64 = 4 << 20;
 /// Bytes of the wide columns of games that are expanded side by side, unless a single game is more:
 /// few enough that rows are still in the cache when they are encoded. Fetching them back from memory
 /// costs about as much as compressing them.
-const EXPANDED_BYTES: usize = 8 << 20;
+pub(crate) const EXPANDED_BYTES: usize = 8 << 20;
+
+/// Bytes of dense rows that are made at once, for the same reason.
+const DENSE_BYTES: usize = 1 << 20;
 
 /// What a dataset is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +44,8 @@ pub enum Kind {
         reward: Reward,
         /// Whose rows they are.
         seats: Seats,
+        /// How observations are laid out; none for compact planes.
+        layout: Option<Layout>,
     },
 }
 
@@ -57,13 +66,33 @@ impl Kind {
         }
     }
 
+    /// Rows of a game, those of agents that die early counted in full; one at least.
+    pub(crate) fn rows(&self, record: &GameRecord) -> u64 {
+        let Self::Experiences { seats, .. } = self else { return 1 };
+        let agents = seats.within(record.players()).len().max(1) as u64;
+        agents * (u64::from(record.outcome.ticks) + 1)
+    }
+
     /// The columns of its table.
     pub fn schema(&self) -> SchemaRef {
         match self {
             Self::Games => schema::games(),
-            Self::Experiences { format, .. } => schema::experiences(format),
+            Self::Experiences { format, layout: None, .. } => schema::experiences(format),
+            Self::Experiences { format, layout: Some(layout), .. } => {
+                schema::dense_experiences(format, *layout)
+            }
         }
     }
+}
+
+/// Checks that a game's board fits the rows.
+pub(crate) fn check_canvas(record: &GameRecord, format: &RowFormat) -> Result<(), DataError> {
+    let (height, width) = (record.start.height, record.start.width);
+    if height > format.height || width > format.width {
+        let (rows, columns) = (format.height, format.width);
+        return Err(DataError::Canvas { height, width, rows, columns });
+    }
+    Ok(())
 }
 
 /// Games whose rows make up one row group.
@@ -124,10 +153,7 @@ impl Table {
     pub(crate) fn weight(&self, record: &GameRecord) -> u64 {
         match self.kind {
             Kind::Games => 1_000 + 2 * record.n_moves() as u64,
-            Kind::Experiences { seats, .. } => {
-                let agents = seats.within(record.players()).len().max(1) as u64;
-                agents * (u64::from(record.outcome.ticks) + 1)
-            }
+            Kind::Experiences { .. } => self.kind.rows(record),
         }
     }
 
@@ -135,30 +161,31 @@ impl Table {
     pub(crate) fn limit(&self) -> u64 {
         match &self.kind {
             Kind::Games => GAMES_GROUP_BYTES.min(self.group_bytes as u64),
-            Kind::Experiences { format, .. } => {
-                (self.group_bytes / format.row_bytes()).max(1) as u64
+            Kind::Experiences { format, layout, .. } => {
+                let row_bytes = match layout {
+                    Some(layout) => layouts::row_bytes(*layout, format),
+                    None => format.row_bytes(),
+                };
+                (self.group_bytes / row_bytes).max(1) as u64
             }
         }
     }
 
     /// Checks that a game fits the table.
     pub(crate) fn check(&self, record: &GameRecord) -> Result<(), DataError> {
-        let Kind::Experiences { format, .. } = &self.kind else { return Ok(()) };
-        let (height, width) = (record.start.height, record.start.width);
-        if height > format.height || width > format.width {
-            let (rows, columns) = (format.height, format.width);
-            return Err(DataError::Canvas { height, width, rows, columns });
+        match &self.kind {
+            Kind::Experiences { format, .. } => check_canvas(record, format),
+            Kind::Games => Ok(()),
         }
-        Ok(())
     }
 
     /// Encodes a group.
     pub(crate) fn encode(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
         match &self.kind {
             Kind::Games => self.encode_games(group, time),
-            Kind::Experiences { format, reward, seats } => {
+            Kind::Experiences { format, reward, seats, layout } => {
                 let group = Group { seats: group.seats.and(*seats), ..group };
-                self.encode_experiences(group, *format, *reward, time)
+                self.encode_experiences(group, *format, *reward, *layout, time)
             }
         }
     }
@@ -166,7 +193,7 @@ impl Table {
     fn encode_games(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
         time.during(Stage::Encode, || {
             let mut rows = self.row_groups.begin()?;
-            rows.write(games::arrays(&group.games))?;
+            rows.write(&games::arrays(&group.games))?;
             let (games, end) = (group.games, group.end);
             Ok(EncodedGroup { rows: rows.finish()?, episodes: Vec::new(), games, end })
         })
@@ -177,8 +204,10 @@ impl Table {
         group: Group,
         format: RowFormat,
         reward: Reward,
+        layout: Option<Layout>,
         time: &Stopwatch,
     ) -> Result<EncodedGroup, DataError> {
+        let mut dense = layout.map(|layout| DenseRows::new(layout, format));
         let free = self.expanders().pop();
         let mut expander = match free {
             Some(expander) => expander,
@@ -193,7 +222,7 @@ impl Table {
             expander.expand(batch, |agent| {
                 lap.stop(Stage::Expand);
                 let first = rows.rows();
-                let result = write_agent(&mut rows, agent, format);
+                let result = write_agent(&mut rows, agent, format, dense.as_mut());
                 note_episode(&mut episodes, agent, records[agent.game], first);
                 lap.stop(Stage::Encode);
                 result
@@ -234,11 +263,31 @@ fn write_agent(
     rows: &mut RowGroup,
     agent: &mut AgentRows,
     format: RowFormat,
+    mut dense: Option<&mut DenseRows>,
 ) -> Result<(), DataError> {
     for segment in &mut agent.segments {
         let (arrays, wide) = segment.arrays(&agent.constants, format);
-        rows.write(arrays)?;
+        match &mut dense {
+            Some(dense) => write_dense(rows, arrays, format, dense)?,
+            None => rows.write(&arrays)?,
+        }
         wide.give_back(segment);
+    }
+    Ok(())
+}
+
+/// Writes compact rows as dense ones, few enough at a time that these stay in the cache.
+fn write_dense(
+    rows: &mut RowGroup,
+    compact: Vec<ArrayRef>,
+    format: RowFormat,
+    dense: &mut DenseRows,
+) -> Result<(), DataError> {
+    let compact = RecordBatch::try_new(schema::experiences(&format), compact)?;
+    let at_once = (DENSE_BYTES / dense.row_bytes()).max(1);
+    for first in (0..compact.num_rows()).step_by(at_once) {
+        let part = compact.slice(first, at_once.min(compact.num_rows() - first));
+        rows.write(dense.record_batch(&part)?.columns())?;
     }
     Ok(())
 }

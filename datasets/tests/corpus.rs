@@ -39,8 +39,13 @@ fn games_files_of_the_corpus_are_read_and_played_as_claimed() {
 }
 
 #[test]
+fn experiences_of_the_corpus_are_verified_as_claimed() {
+    claim("experiences", claims::experiences);
+}
+
+#[test]
 fn the_corpus_stays_small() {
-    let sizes = ["gior", "games"].map(corpus).into_iter().flatten();
+    let sizes = ["gior", "games", "experiences"].map(corpus).into_iter().flatten();
     let bytes: u64 = sizes.map(|path| fs::metadata(path).unwrap().len()).sum();
     assert!(bytes < 1_000_000, "{bytes} bytes");
 }

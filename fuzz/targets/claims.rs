@@ -3,13 +3,20 @@
 
 #![allow(dead_code, reason = "a target uses one of them")]
 
-use std::path::Path;
+use std::{
+    env, fs,
+    path::Path,
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use datasets::{
     DataError,
     games::{ArchivedGame, GamesFile},
     gior::{Replay, lz},
     import,
+    produce::Archive,
+    verify::{Verified, verify},
 };
 use systems::{
     replay::ScriptMoves,
@@ -43,6 +50,20 @@ pub(crate) fn games(bytes: &[u8]) {
         let record = game.record;
         play(&record.start, (*record.moves).clone(), &record.ruleset);
     }
+}
+
+/// A file of experiences is counted, and told what is wrong with it.
+pub(crate) fn experiences(bytes: &[u8]) {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = env::temp_dir().join(format!("bivouac-fuzz-{}-{number}.parquet", process::id()));
+    fs::write(&path, bytes).expect("a temporary file can be written");
+    let found = verify::<Archive>(&path, None, 1);
+    fs::remove_file(&path).expect("and removed");
+    let Ok(Verified { totals, faults, .. }) = found else { return };
+    assert!(faults.iter().all(|fault| !fault.message.is_empty()));
+    // A row at least for each agent's episode, and an episode at least for each game.
+    assert!(totals.rows >= totals.episodes && totals.episodes >= totals.games);
 }
 
 fn play(start: &Start, moves: ScriptMoves, ruleset: &Ruleset) {

@@ -1,29 +1,87 @@
-"""Bivouac: fog-of-war strategy games for reinforcement learning.
+"""Bivouac: fog-of-war strategy games for reinforcement learning, at the speed of the engine.
 
-`bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch, and `connect` opens
-a client of a `bivouac serve` (see `bivouac.client`). `RemoteVectorEnv` plays games on such a server.
+`make_vec` makes vector environments (`VectorEnv`, Gymnasium), `ParallelEnv` is one game for
+PettingZoo. `bivouac.data` reads datasets with numpy, `bivouac.torch` hands them to PyTorch.
+`connect` opens a client of a `bivouac serve` (see `bivouac.client`), and `RemoteVectorEnv` plays
+games on such a server. `GameClient` and `Bot` play live games there (see `bivouac.live`).
+
+    import bivouac
+
+    envs = bivouac.make_vec("generals", num_envs=1024, size=(8, 8), opponents="expander")
+    observations, infos = envs.reset(seed=1)
+
+Importing this module is quick: what needs Gymnasium, PettingZoo, Flight, gRPC or the engine is imported
+when it is first asked for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
+
 if TYPE_CHECKING:
+    from ._engine import Game, Snapshot
     from .client import Client, connect
+    from .games import games_table, read_games, write_games
+    from .live import AsyncGameClient, Bot, GameClient
+    from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
+    from .render import save_gif
+    from .vector import VectorEnv, make_vec
 
 __version__ = "0.1.0"
-__all__ = ["Client", "RemoteVectorEnv", "connect"]
+
+__all__ = [
+    "AsyncGameClient",
+    "BivouacError",
+    "Bot",
+    "Client",
+    "EngineError",
+    "Game",
+    "GameClient",
+    "InvalidArgument",
+    "InvalidState",
+    "ParallelEnv",
+    "RemoteVectorEnv",
+    "Snapshot",
+    "VectorEnv",
+    "connect",
+    "games_table",
+    "make_vec",
+    "read_games",
+    "save_gif",
+    "write_games",
+]
+
+_HOMES = {
+    "VectorEnv": "vector",
+    "make_vec": "vector",
+    "ParallelEnv": "parallel",
+    "Client": "client",
+    "connect": "client",
+    "RemoteVectorEnv": "remote",
+    "AsyncGameClient": "live",
+    "Bot": "live",
+    "GameClient": "live",
+    "Game": "_engine",
+    "Snapshot": "_engine",
+    "games_table": "games",
+    "read_games": "games",
+    "save_gif": "render",
+    "write_games": "games",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when it is asked for: reading datasets needs neither Flight nor Gymnasium.
-    if name == "RemoteVectorEnv":
-        from .remote import RemoteVectorEnv
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bivouac' has no attribute {name!r}")
+    from importlib import import_module
 
-        return RemoteVectorEnv
-    if name in __all__:
-        from . import client
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
-        return getattr(client, name)
-    raise AttributeError(f"module 'bivouac' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -130,6 +130,11 @@ impl Output {
     }
 }
 
+/// The commit that this program was built from, where that is known (`build.rs`).
+pub(super) fn git_revision() -> Option<String> {
+    option_env!("BIVOUAC_GIT_REVISION").map(str::to_owned)
+}
+
 /// Paths as they were typed, for the command in `meta/info.json`.
 pub(super) fn shown(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")

@@ -10,6 +10,7 @@ use anyhow::ensure;
 use datasets::{
     Kind,
     info::{Info, StoredInfo},
+    layouts::Layout,
     pipeline::Plan,
     produce::{Archive, Producer},
     seats::Seats,
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// Pad observations to this size [default: the largest board]
     #[arg(long, value_name = "HxW")]
     canvas: Option<Canvas>,
+    /// Dense float32 observations (durbin9, generals-bots, memory) [default: compact planes]
+    #[arg(long, value_name = "NAME")]
+    layout: Option<Layout>,
     #[command(flatten)]
     output: Output,
 }
@@ -45,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   bivouac expand selfplay --out rows
   bivouac expand selfplay --reward shaped --players 0 --out first-seat
+  bivouac expand selfplay --layout durbin9 --out dense
   bivouac expand a/data/chunk-000/file-000.parquet b --canvas 32x32 --out both
 
 Games are played again in one world, thousands side by side. With the reward and canvas of a
@@ -76,9 +81,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed,
         rulesets,
         reward: serde_json::to_value(reward)?,
-        inputs: None,
+        git_revision: dataset_run::git_revision(),
+        ..Info::default()
     };
-    let kind = Kind::Experiences { format, reward, seats };
+    let kind = Kind::Experiences { format, reward, seats, layout: args.layout };
     let plan = Plan { kind, info, folder: args.output.folder() };
     dataset_run::run(&archive.with_seats(seats), plan, &args.output)
 }
@@ -106,5 +112,6 @@ fn command(args: &Args) -> String {
     words.push(format!("--reward {}", args.reward));
     words.extend(args.players.map(|seats| format!("--players {seats}")));
     words.extend(args.canvas.map(|canvas| format!("--canvas {canvas}")));
+    words.extend(args.layout.map(|layout| format!("--layout {layout}")));
     words.join(" ")
 }

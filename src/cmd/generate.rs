@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::ensure;
-use datasets::{Kind, info::Info, pipeline::Plan, produce::Simulation, seats::Seats};
+use anyhow::{bail, ensure};
+use datasets::{
+    Kind, info::Info, layouts::Layout, pipeline::Plan, produce::Simulation, seats::Seats,
+};
 use systems::{policies::Policy, rollout::RolloutSpec};
 
 use super::{
@@ -23,6 +25,9 @@ pub(crate) struct Args {
     /// Rows for learners, or games as moves
     #[arg(long, value_enum, default_value_t = KindName::Experiences)]
     kind: KindName,
+    /// Dense float32 observations (durbin9, generals-bots, memory) [default: compact planes]
+    #[arg(long, value_name = "NAME")]
+    layout: Option<Layout>,
     /// Play only part I (from 0) of N: all parts together are the whole run, see `bivouac merge`
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -72,6 +77,7 @@ Examples:
   bivouac generate --games 10000 --policies hunter,expander --kind games --out selfplay
   bivouac generate --players 8 --size random --reward shaped --out ffa
   bivouac generate --teams 2v2 --size 24x24 --max-ticks 800
+  bivouac generate --games 100 --layout durbin9 --out dense
   bivouac generate --games 1000000 --out big --resume     go on where this command was ended
   bivouac generate --games 1000000 --shard 0/8 --out part-0
   bivouac generate --out s3://bucket/selfplay             with AWS_ACCESS_KEY_ID and the like
@@ -96,15 +102,23 @@ pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)
     }
     let (spec, format) = args.options.rollout(args.games)?;
     let reward = game_options::reward(&args.options.reward)?;
-    let kind = match args.kind {
-        KindName::Games => Kind::Games,
-        KindName::Experiences => Kind::Experiences { format, reward, seats: Seats::ALL },
+    let kind = match (args.kind, args.layout) {
+        (KindName::Games, None) => Kind::Games,
+        (KindName::Games, Some(layout)) => {
+            bail!(
+                "--layout {layout}: --kind games has no observations: pass it to `bivouac expand`"
+            )
+        }
+        (KindName::Experiences, layout) => {
+            Kind::Experiences { format, reward, seats: Seats::ALL, layout }
+        }
     };
     let info = Info {
         command: command(args, &spec.policies),
         seed: spec.seed,
         rulesets: BTreeMap::from([(spec.ruleset.name.clone(), spec.ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
+        git_revision: dataset_run::git_revision(),
         ..Info::default()
     };
     Ok((Simulation::new(RolloutSpec { first_game, games, ..spec }), kind, info))
@@ -138,6 +152,9 @@ fn command(args: &Args, policies: &[Policy]) -> String {
         add("--reward", &options.reward);
         if let Some(canvas) = options.canvas {
             add("--canvas", &canvas);
+        }
+        if let Some(layout) = args.layout {
+            add("--layout", &layout);
         }
     }
     if let Some(shard) = args.shard {

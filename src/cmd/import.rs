@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Canvas { height, width } = args.canvas.unwrap_or(largest);
             let has_owners = bounds.players > 2;
             let format = RowFormat { height, width, has_builds: false, has_owners };
-            Kind::Experiences { format, reward, seats: Seats::ALL }
+            Kind::Experiences { format, reward, seats: Seats::ALL, layout: None }
         }
     };
     let info = Info {
@@ -99,6 +99,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         rulesets: BTreeMap::new(),
         reward: serde_json::to_value(reward)?,
+        git_revision: dataset_run::git_revision(),
         ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };

@@ -1,5 +1,6 @@
 //! One file for each subcommand, and what some of them share.
 
+pub(crate) mod arena;
 pub(crate) mod bench;
 pub(crate) mod config;
 mod dataset_run;

@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use bivouac::serve::{Server, ServerConfig, Simulated, Tls};
+use bivouac::{
+    live::{LiveConfig, archive::ArchiveConfig},
+    serve::{Server, ServerConfig, Simulated, Tls},
+};
 use clap::CommandFactory;
 use systems::world::WorldConfig;
 
@@ -32,7 +35,7 @@ pub(crate) struct Args {
     /// Address to listen on; port 0 takes any that is free
     #[arg(long, default_value = "127.0.0.1:50051", value_name = "IP:PORT")]
     listen: SocketAddr,
-    /// Number of games [default: without end]
+    /// Number of simulated games [default: without end]; 0 serves live games only
     #[arg(long, value_name = "N")]
     games: Option<u64>,
     /// Games that are played side by side
@@ -70,6 +73,20 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(0..=86_400))]
     env_grace: u32,
+    /// Live games that may exist at a time
+    #[arg(long, default_value_t = 100_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    max_games: u32,
+    /// Streams of live games that may be open at a time
+    #[arg(long, default_value_t = 20_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_watchers: u32,
+    /// Requests about live games that a client's address may send in a second; 0: no limit
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    max_requests: u32,
+    /// Folder, or `s3://bucket/prefix`, in which finished live games are kept as datasets
+    #[arg(long, value_name = "DIR")]
+    keep_games: Option<PathBuf>,
     /// Threads of the simulation [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -110,6 +127,7 @@ Examples:
   bivouac serve
   bivouac serve --games 1000 --policies hunter,expander --reward shaped
   bivouac serve --dataset old=data/hunter                 with rows of another day
+  bivouac serve --games 0 --keep-games played             live games only, kept when they end
   bivouac serve --listen 127.0.0.1:0 --json               any free port, told on stdout
 
 In Python:
@@ -136,7 +154,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.print_config {
         return print_config();
     }
-    ensure!(args.games != Some(0), "--games 0 leaves nothing to play: ask for at least 1");
     let datasets: BTreeMap<_, _> = args.dataset.iter().cloned().collect();
     ensure!(datasets.len() == args.dataset.len(), "--dataset: two datasets have one name");
     // Ctrl-C is heard from the beginning, whoever presses it how early.
@@ -158,6 +175,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         samples_per_insert: args.samples_per_insert,
         max_envs: usize::try_from(args.max_envs)?,
         env_grace: Duration::from_secs(args.env_grace.into()),
+        live: LiveConfig {
+            max_games: usize::try_from(args.max_games)?,
+            max_streams: usize::try_from(args.max_watchers)?,
+            requests_per_second: args.max_requests,
+            ..LiveConfig::default()
+        },
+        archive: args.keep_games.clone().map(ArchiveConfig::at),
         ..ServerConfig::at(args.listen)
     };
     let server = Server::start(&config, simulated(&args)?)?;

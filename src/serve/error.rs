@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
-use datasets::DataError;
+use datasets::error::DataError;
 use systems::{envs::EnvError, world::WorldError};
 use thiserror::Error;
 
@@ -35,6 +35,9 @@ pub enum ServeError {
     /// Rows that do not become messages.
     #[error("rows could not be encoded: {0}")]
     Arrow(#[from] ArrowError),
+    /// Finished games that could not be written.
+    #[error("finished games cannot be kept: {0}")]
+    Archive(DataError),
     /// A closed dataset that cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -4,17 +4,28 @@ use std::{fmt::Write, sync::Arc};
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 
-use super::stats::Stats;
+use super::{games, stats::Stats};
+use crate::live::LiveHandle;
 
 /// The version of the text form.
 const TEXT: &str = "text/plain; version=0.0.4";
 
 /// A service that answers `GET /metrics` with the numbers that `stats` gives.
-pub(super) fn router(stats: impl Fn() -> Stats + Send + Sync + 'static) -> Router {
+pub(super) fn router(
+    stats: impl Fn() -> Stats + Send + Sync + 'static,
+    live: LiveHandle,
+) -> Router {
     let stats = Arc::new(stats);
     let answer = move || {
-        let stats = stats.clone();
-        async move { ([(CONTENT_TYPE, TEXT)], text(&stats())) }
+        let (stats, live) = (stats.clone(), live.clone());
+        async move {
+            let mut text = text(&stats());
+            // At the end of the server there are no live games any more.
+            if let Ok(live) = live.stats().await {
+                text.push_str(&games::metrics::text(&live));
+            }
+            ([(CONTENT_TYPE, TEXT)], text)
+        }
     };
     Router::new().route("/metrics", get(answer))
 }

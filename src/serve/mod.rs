@@ -20,6 +20,7 @@ pub mod error;
 mod fields;
 pub mod filter;
 mod flights;
+pub mod games;
 pub mod log;
 mod message;
 mod metrics;

@@ -16,10 +16,11 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncomi
 
 use super::{
     ServeError,
-    access::{Access, Token},
+    access::{Access, Scope, Token},
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
+    games::{GameServiceServer, Games, RequestLimit},
     log::{Log, LogConfig},
     metrics,
     put::Taker,
@@ -28,10 +29,10 @@ use super::{
     simulation::{Simulated, Simulation},
     stats::Stats,
 };
-
-/// How often an idle connection is asked whether its client is alive, and how long that may take.
-/// A client whose machine is gone is found after both.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+use crate::live::{
+    Arena, LiveConfig, LiveHandle,
+    archive::{ArchiveConfig, Archivist},
+};
 
 /// How often the server looks for environments that nobody came back to.
 const REAPING: Duration = Duration::from_secs(1);
@@ -76,6 +77,13 @@ pub struct ServerConfig {
     pub env_grace: Duration,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
+    /// How often an idle connection is asked whether its client is alive, and how long the answer
+    /// may take. A client whose machine is gone is found after both.
+    pub keepalive: Duration,
+    /// What is allowed of live games.
+    pub live: LiveConfig,
+    /// Where finished live games are kept.
+    pub archive: Option<ArchiveConfig>,
 }
 
 impl ServerConfig {
@@ -97,6 +105,9 @@ impl ServerConfig {
             max_envs: 1 << 16,
             env_grace: Duration::from_mins(1),
             grace: Duration::from_secs(10),
+            keepalive: Duration::from_secs(10),
+            live: LiveConfig::default(),
+            archive: None,
         }
     }
 }
@@ -174,9 +185,11 @@ pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     log: Arc<Log>,
+    live: LiveHandle,
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    archivist: Option<Archivist>,
 }
 
 impl Server {
@@ -221,28 +234,27 @@ impl Server {
         });
         let metrics = metrics.transpose()?;
         let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let archive = config.archive.clone().map(Archivist::start).transpose();
+        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
+        let (archivist, finished) = archive.unzip();
+        let (mut arena, live) = Arena::new(config.live.clone(), finished);
         let service = Service {
             log: log.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
+            live: live.clone(),
             taker: Arc::new(taker),
             limits: config.limits(),
         };
-        let grace = config.grace;
+        let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, (listener, metrics), service, stopped, grace)
+            network(&runtime, builder, (listener, metrics), service, stopped, &config)
         })?;
         let world_log = log.clone();
-        let simulation = spawn("simulation", move || simulation.run(&world_log))?;
-        Ok(Self {
-            address,
-            metrics_address,
-            log,
-            stop,
-            simulation: Some(simulation),
-            network: Some(network),
-        })
+        let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
+        let (simulation, network) = (Some(simulation), Some(network));
+        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
     }
 
     /// Where metrics are told, if anywhere.
@@ -255,6 +267,11 @@ impl Server {
         self.address
     }
 
+    /// The live games.
+    pub fn live(&self) -> LiveHandle {
+        self.live.clone()
+    }
+
     /// Ends the world, lets streams end with their last batch, and closes the connections.
     ///
     /// # Errors
@@ -262,10 +279,17 @@ impl Server {
     /// What went wrong in the world or in the network while they ran.
     pub fn stop(mut self) -> Result<(), ServeError> {
         self.log.stop();
+        self.live.stop();
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
-        world.and(network)
+        // The arena is gone, and with it who sends games.
+        let archive = match self.archivist.take().map(Archivist::finish) {
+            None => Ok(()),
+            Some(None) => Err(ServeError::Panicked("archive")),
+            Some(Some(written)) => written.map_err(ServeError::from),
+        };
+        world.and(network).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -277,11 +301,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.log.stop();
+        self.live.stop();
         self.stop.send_replace(true);
     }
 }
 
-fn spawn<T: Send + 'static>(
+/// Starts a thread with a name.
+pub(super) fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, ServeError> {
@@ -303,7 +329,7 @@ fn network(
     (listener, metrics): (TcpListener, Option<TcpListener>),
     service: Service,
     stopped: watch::Receiver<bool>,
-    grace: Duration,
+    config: &ServerConfig,
 ) -> Result<(), ServeError> {
     // Small messages are not held back to be sent together.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -314,14 +340,22 @@ fn network(
     let sessions = service.sessions.clone();
     let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
     let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let (live, access) = (service.live.clone(), service.access.clone());
+    let games = Games::new(live.clone());
+    let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
+    let check = move |request: tonic::Request<()>| {
+        access.check(request.metadata(), Scope::Drive)?;
+        limit.check(request)
+    };
     runtime.block_on(async {
         let serving = builder
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .http2_keepalive_interval(Some(config.keepalive))
+            .http2_keepalive_timeout(Some(config.keepalive))
             .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
             .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
+            .add_service(GameServiceServer::with_interceptor(games, check))
             .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
         let sessions_left = async {
             loop {
@@ -332,7 +366,7 @@ fn network(
         let telling = async {
             match metrics {
                 Some(listener) => {
-                    let _ended = axum::serve(listener, metrics::router(stats)).await;
+                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
                 }
                 None => std::future::pending().await,
             }
@@ -340,7 +374,7 @@ fn network(
         let overdue = async {
             stop(stopped).await;
             // Streams that nobody reads do not end by themselves.
-            tokio::time::sleep(grace).await;
+            tokio::time::sleep(config.grace).await;
         };
         tokio::select! {
             result = serving => result.map_err(ServeError::from),

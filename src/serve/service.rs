@@ -22,6 +22,10 @@ use super::{
     stream,
     ticket::Ticket,
 };
+use crate::live::LiveHandle;
+
+/// The name of the action that tells of live games too.
+const STATS: &str = "stats";
 
 /// What answers requests.
 pub(super) struct Service {
@@ -29,6 +33,7 @@ pub(super) struct Service {
     pub(super) offer: Arc<Offer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) access: Access,
+    pub(super) live: LiveHandle,
     pub(super) taker: Arc<Taker>,
     pub(super) limits: Limits,
 }
@@ -132,7 +137,11 @@ impl FlightService for Service {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let answer = actions::run(self, request.metadata(), request.get_ref())?;
+        let mut answer = actions::run(self, request.metadata(), request.get_ref())?;
+        if let (true, Some(told)) = (request.get_ref().r#type == STATS, answer.as_object_mut()) {
+            let live = self.live.stats().await?;
+            told.insert("live".to_owned(), serde_json::to_value(live).unwrap_or_default());
+        }
         Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
     }
 

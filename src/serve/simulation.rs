@@ -1,8 +1,11 @@
 //! The world on its own thread: it steps, and publishes what its games' seats saw and did.
+//!
+//! Live games are played on the same thread and come first. What may have to wait for readers is
+//! a third thread, the publisher: while it does, simulated games stand still and live ones go on.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
-use datasets::live::{LiveRows, pool::RowPool};
+use datasets::live::{LiveBatch, LiveRows, pool::RowPool};
 use systems::{
     reward::Reward,
     rollout::{Rollout, RolloutSpec},
@@ -10,7 +13,10 @@ use systems::{
     world::{World, WorldConfig},
 };
 
-use super::{ServeError, log::Log};
+use tokio::sync::mpsc;
+
+use super::{ServeError, log::Log, server::spawn};
+use crate::live::{Arena, arena::Batch};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -58,23 +64,68 @@ impl Simulation {
         &self.live
     }
 
-    /// Plays until all games are over or the log says stop; readers end after the last row.
-    pub(super) fn run(mut self, log: &Log) -> Result<(), ServeError> {
-        let result = self.play(log);
-        log.close();
+    /// Plays until the arena is told to stop; readers end after the last row of the last game.
+    pub(super) fn run(self, log: &Arc<Log>, arena: &mut Arena) -> Result<(), ServeError> {
+        let clock = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| ServeError::Thread { name: "simulation", source })?;
+        // One step's batches: the next step is played while they are published.
+        let (batches, made) = mpsc::channel(1);
+        let readers = log.clone();
+        let publisher = spawn("publisher", move || publish(&readers, made))?;
+        let mut beside = Beside { simulation: self, log: log.clone(), batches: Some(batches) };
+        let result = clock.block_on(arena.run(&mut beside));
+        drop(beside);
+        publisher.join().map_err(|_panic| ServeError::Panicked("publisher"))?;
         result
     }
+}
 
-    fn play(&mut self, log: &Log) -> Result<(), ServeError> {
-        while !self.rollout.is_finished() && !log.is_stopping() {
-            self.rollout.step()?;
-            for batch in self.live.step(self.pool.drain())? {
-                log.publish(batch);
-            }
-        }
-        for batch in self.live.finish()? {
+/// Puts batches into the log, which may have to wait for readers.
+fn publish(log: &Log, mut batches: mpsc::Receiver<Vec<LiveBatch>>) {
+    while let Some(batches) = batches.blocking_recv() {
+        for batch in batches {
             log.publish(batch);
         }
-        Ok(())
+    }
+    log.close();
+}
+
+/// The simulated games, as work beside the live ones.
+struct Beside {
+    simulation: Simulation,
+    log: Arc<Log>,
+    /// Where batches go; none when all games are over.
+    batches: Option<mpsc::Sender<Vec<LiveBatch>>>,
+}
+
+impl Batch for Beside {
+    type Error = ServeError;
+
+    fn world(&mut self) -> &mut World {
+        self.simulation.rollout.world_mut()
+    }
+
+    fn step(&mut self) -> Result<bool, ServeError> {
+        let Simulation { rollout, pool, live } = &mut self.simulation;
+        let Some(batches) = &self.batches else { return Ok(false) };
+        let Ok(place) = batches.try_reserve() else { return Ok(false) };
+        if rollout.is_finished() || self.log.is_stopping() {
+            place.send(live.finish()?);
+            self.batches = None;
+            return Ok(true);
+        }
+        rollout.step()?;
+        place.send(live.step(pool.drain())?);
+        Ok(true)
+    }
+
+    async fn ready(&mut self) {
+        match &self.batches {
+            // Taken at the next step.
+            Some(batches) => drop(batches.reserve().await),
+            None => pending().await,
+        }
     }
 }

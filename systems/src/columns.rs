@@ -8,6 +8,7 @@ use crate::{
     },
     delta::Watch,
     prefetch::prefetch,
+    queue::Queues,
     replay::Script,
 };
 
@@ -43,6 +44,8 @@ pub struct Row<const K: usize, const P: usize, A: Cell> {
     pub watch: Option<&'static mut Watch>,
     /// The orders carried out so far.
     pub recording: Option<&'static mut Recording>,
+    /// The orders that wait, and the news of the last tick.
+    pub queues: Option<&'static mut Queues>,
 }
 
 /// One game and what only some games have.
@@ -55,6 +58,8 @@ pub struct Components<'a, const K: usize, const P: usize, A: Cell> {
     pub watch: Option<&'a mut Watch>,
     /// The orders carried out so far, if they are recorded.
     pub recording: Option<&'a mut Recording>,
+    /// The orders that wait, if its seats have queues.
+    pub queues: Option<&'a mut Queues>,
 }
 
 /// A run of games of one table, column by column.
@@ -81,6 +86,8 @@ pub struct Columns<'a, const K: usize, const P: usize, A: Cell> {
     pub watches: &'a mut [Watch],
     /// Orders carried out so far, one entry for each game or for none.
     pub recordings: &'a mut [Recording],
+    /// Orders that wait, one entry for each game or for none.
+    pub queues: &'a mut [Queues],
 }
 
 impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
@@ -103,6 +110,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
                 .recording
                 .as_mut()
                 .map_or(&mut [], |moves| moves.bypass_change_detection()),
+            queues: row.queues.as_mut().map_or(&mut [], |queues| queues.bypass_change_detection()),
         }
     }
 
@@ -131,6 +139,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
         let (watches, watches_rest) = self.watches.split_at_mut(n.min(self.watches.len()));
         let (recordings, recordings_rest) =
             self.recordings.split_at_mut(n.min(self.recordings.len()));
+        let (queues, queues_rest) = self.queues.split_at_mut(n.min(self.queues.len()));
         let first = Self {
             setup,
             standing,
@@ -143,6 +152,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             scripts,
             watches,
             recordings,
+            queues,
         };
         let rest = Self {
             setup: setup_rest,
@@ -156,6 +166,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             scripts: scripts_rest,
             watches: watches_rest,
             recordings: recordings_rest,
+            queues: queues_rest,
         };
         (first, rest)
     }
@@ -178,6 +189,7 @@ impl<'a, const K: usize, const P: usize, A: Cell> Columns<'a, K, P, A> {
             script: self.scripts.get_mut(i),
             watch: self.watches.get_mut(i),
             recording: self.recordings.get_mut(i),
+            queues: self.queues.get_mut(i),
         }
     }
 
@@ -215,6 +227,7 @@ impl<const K: usize, const P: usize, A: Cell> RowItem<'_, '_, K, P, A> {
             script: self.script.as_deref_mut(),
             watch: self.watch.as_deref_mut(),
             recording: self.recording.as_deref_mut(),
+            queues: self.queues.as_deref_mut(),
         }
     }
 }

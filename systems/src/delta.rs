@@ -87,6 +87,9 @@ fn seen_tiles<const K: usize, const P: usize, A: Cell>(
     })
 }
 
+/// The number under which [`Watch`] lists the whole board, which no seat sees.
+pub const WHOLE: u8 = u8::MAX;
+
 /// The seats of a game whose views are streamed, and what changed in the last tick.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Watch {
@@ -97,7 +100,7 @@ pub struct Watch {
 /// One watched view.
 #[derive(Clone, Debug)]
 pub struct WatchedSeat {
-    /// Seat that looks.
+    /// Seat that looks, or [`WHOLE`].
     pub seat: u8,
     /// Its view after the last tick.
     pub board: SeenBoard,
@@ -117,7 +120,10 @@ pub fn delta<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, 
 fn update<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
     let Some(watch) = visit.watch.as_deref_mut() else { return };
     for watched in &mut watch.seats {
-        let view = View::of(&visit.game, visit.shape, usize::from(watched.seat));
+        let view = match watched.seat {
+            WHOLE => View::whole(&visit.game, visit.shape),
+            seat => View::of(&visit.game, visit.shape, usize::from(seat)),
+        };
         let WatchedSeat { board, delta, .. } = watched;
         board.turn = view.turn();
         delta.turn = view.turn();

@@ -18,6 +18,7 @@ pub mod mapgen;
 pub mod owned;
 pub mod policies;
 mod prefetch;
+pub mod queue;
 pub mod record;
 pub mod replay;
 pub mod reset;

@@ -155,6 +155,11 @@ impl Rollout {
         Ok(())
     }
 
+    /// The world, for games beside those of the rollout.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
     /// Whether every game has been played.
     pub fn is_finished(&self) -> bool {
         self.playing.is_empty()

@@ -2,6 +2,7 @@
 
 use crate::{
     components::{Cell, Order, Recording, State},
+    queue::Queues,
     replay::ScriptedOrder,
     rules::tick::{Given, NoLog, tick},
     visit::Visit,
@@ -14,9 +15,10 @@ pub fn turn<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K
     if game.standing.has_ended() || game.standing.is_first {
         return;
     }
-    match &mut visit.script {
-        None => tick(game, visit.shape, visit.rules, &mut Given::new(), &mut NoLog),
-        Some(script) => replay_tick(game, visit.shape, visit.rules, script),
+    match (&mut visit.script, &mut visit.queues) {
+        (None, None) => tick(game, visit.shape, visit.rules, &mut Given::new(), &mut NoLog),
+        (Some(script), _) => replay_tick(game, visit.shape, visit.rules, script),
+        (None, Some(queues)) => queued_tick(game, visit.shape, visit.rules, queues),
     }
     if let Some(recording) = visit.recording.as_deref_mut() {
         record(recording, visit.game.standing.turn - 1, &visit.game.orders.0);
@@ -47,8 +49,9 @@ fn record(recording: &mut Recording, turn: u32, orders: &[Order]) {
 
 #[cold]
 fn announce_end<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P, A>) {
-    if matches!(visit.context.renewal, crate::reset::Renewal::Pool { .. }) {
-        // The game renews itself; nobody waits for its end.
+    if matches!(visit.context.renewal, crate::reset::Renewal::Pool { .. }) || visit.queues.is_some()
+    {
+        // The game renews itself, or whoever makes it due looks at it after each tick.
         return;
     }
     let mut ended = visit.context.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -64,4 +67,16 @@ fn replay_tick<const K: usize, const P: usize, A: Cell>(
     script: &mut crate::replay::Script<P>,
 ) {
     tick(game, shape, rules, script, &mut NoLog);
+}
+
+/// A tick of a game with queues, which also notes what happened. Kept apart like replays.
+#[inline(never)]
+fn queued_tick<const K: usize, const P: usize, A: Cell>(
+    game: &mut crate::components::Game<'_, K, P, A>,
+    shape: &crate::rules::shape::Shape<K>,
+    rules: &crate::rules::ruleset::Rules,
+    queues: &mut Queues,
+) {
+    let (mut waiting, mut listener) = queues.for_tick();
+    tick(game, shape, rules, &mut waiting, &mut listener);
 }

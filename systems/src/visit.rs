@@ -12,6 +12,7 @@ use crate::{
     experience::experience,
     fog::fog,
     isa::{Isa, Work},
+    queue::Queues,
     replay::Script,
     reset::{Renewal, reset},
     reward::Reward,
@@ -67,6 +68,8 @@ pub struct Runner {
     pub isa: Isa,
     /// Whether chunks are shared among the threads of the pool the step runs in.
     pub parallel: bool,
+    /// Whether batch games wait, so that only live games that are due advance.
+    pub only_due: bool,
 }
 
 /// Set when a game may outgrow the cells that store its armies.
@@ -104,6 +107,8 @@ pub struct Visit<'c, 'g, const K: usize, const P: usize, A: Cell> {
     pub watch: Option<&'g mut Watch>,
     /// The orders carried out so far, if they are recorded.
     pub recording: Option<&'g mut Recording>,
+    /// The orders that wait, if its seats have queues.
+    pub queues: Option<&'g mut Queues>,
     /// What its seats are told, if it belongs to a vector environment.
     pub(crate) inbox: Option<Inbox<'g>>,
     /// Its shape.
@@ -146,6 +151,8 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     let isa = tables.runner.isa;
     let mut place = class_place::<K, P, A>();
     let tables_of_games = batch.contiguous_iter_mut().expect("components are stored in tables");
+    let only_due = tables.runner.only_due;
+    let tables_of_games = tables_of_games.filter(move |_| !only_due);
     for mut rows in tables_of_games {
         let columns = Columns::of(&mut rows);
         let chunks = columns.len().div_ceil(games_per_chunk(&tables.outbox, P)) as u64;
@@ -163,7 +170,9 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
     }
     for &entity in &tables.due.0 {
         let Ok(mut row) = live.get_mut(entity) else { continue };
-        let mut batch = take_rows(phases, &context, P);
+        // A game without rows has no active seat, from its beginning.
+        let has_rows = row.standing.active != 0;
+        let mut batch = if has_rows { take_rows(phases, &context, P) } else { None };
         let mut rows = batch.as_mut().map(RowWriter::new);
         visit_one::<K, P, A>(phases, row.game(), &context, Isa::Portable, rows.as_mut(), None);
         give_rows(&context, batch, place);
@@ -333,10 +342,10 @@ pub(crate) fn visit_one<'g, const K: usize, const P: usize, A: Cell>(
     rows: Option<&mut RowWriter<'_>>,
     inbox: Option<Inbox<'g>>,
 ) {
-    let Components { game, script, watch, recording } = components;
+    let Components { game, script, watch, recording, queues } = components;
     let shape = &context.shapes[usize::from(game.setup.shape)];
     let rules = &context.rules[usize::from(game.setup.rules)];
-    let visit = &mut Visit { game, script, watch, recording, inbox, shape, rules, context };
+    let visit = &mut Visit { game, script, watch, recording, queues, inbox, shape, rules, context };
     if phases.has(Phase::Reset) {
         reset(visit);
     }

@@ -2,6 +2,7 @@
 
 mod class;
 mod error;
+mod live;
 mod position;
 mod seats;
 pub(crate) mod slotted;
@@ -12,13 +13,19 @@ use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 use bevy_ecs::{entity::Entity, prelude::World as Ecs, schedule::Schedule};
 
 use self::class::with_class;
-pub use self::{class::Class, error::WorldError, position::Position};
+pub use self::{
+    class::Class,
+    error::WorldError,
+    live::{ActionMask, OrderFault, Scoreboard},
+    position::Position,
+};
 use crate::{
     bundle::{Bundle, blank, borrow, setup},
     components::{Cell, Recording, Setup, State},
     delta::Watch,
     isa::Isa,
     policies::Policy,
+    queue::Queues,
     replay::{Script, ScriptMoves, ScriptedOrder},
     reset::{self, Renewal},
     reward::Reward,
@@ -57,6 +64,7 @@ impl Default for WorldConfig {
 
 /// Who a game is and how it is played.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of few things that games differ in")]
 pub struct GameSpec<'a> {
     /// The start position.
     pub start: &'a Start,
@@ -80,6 +88,12 @@ pub struct GameSpec<'a> {
     pub is_live: bool,
     /// Whether the orders carried out are kept for its record.
     pub is_recorded: bool,
+    /// Whether orders wait in a queue for each seat, and each tick's news are kept. The end of such
+    /// a game is not listed by [`World::take_ended`].
+    pub has_queues: bool,
+    /// Whether rows are written for it, where the world writes rows. A game without them plays its
+    /// first tick in its first step.
+    pub has_rows: bool,
 }
 
 impl<'a> GameSpec<'a> {
@@ -98,6 +112,8 @@ impl<'a> GameSpec<'a> {
             script: None,
             is_live: false,
             is_recorded: false,
+            has_queues: false,
+            has_rows: true,
         }
     }
 }
@@ -137,7 +153,7 @@ impl World {
         ecs.insert_resource(Ended::default());
         ecs.insert_resource(Outgrown(AtomicBool::new(false)));
         ecs.insert_resource(Slots::default());
-        ecs.insert_resource(Runner { isa: config.isa, parallel: false });
+        ecs.insert_resource(Runner { isa: config.isa, parallel: false, only_due: false });
         let format = RowFormat { height: 1, width: 1, has_builds: false, has_owners: false };
         ecs.insert_resource(Outbox { sink: None, format, reward: Reward::SPARSE, is_sparse: true });
         let schedule = schedule::schedule(config.order);
@@ -220,11 +236,16 @@ impl World {
             if spec.is_recorded {
                 entity.insert(Recording(vec![Vec::new(); spec.start.players()]));
             }
+            if spec.has_queues {
+                entity.insert(Queues::new(spec.start.players(), spec.policies));
+            }
             entity.get_mut::<Setup<P>>().expect("just inserted").id = entity.id().to_bits();
             entity.id()
         });
         self.games += 1;
-        self.announce_if_ended(GameId(id))?;
+        if !spec.has_queues {
+            self.announce_if_ended(GameId(id))?;
+        }
         Ok(GameId(id))
     }
 
@@ -238,7 +259,8 @@ impl World {
         }
         let outbox = self.ecs.resource::<Outbox>();
         let RowFormat { height, width, .. } = outbox.format;
-        if outbox.sink.is_some() && (start.height > height || start.width > width) {
+        if spec.has_rows && outbox.sink.is_some() && (start.height > height || start.width > width)
+        {
             return Err(WorldError::RowFormat {
                 height: start.height,
                 width: start.width,
@@ -257,6 +279,10 @@ impl World {
         let mut bundle = blank(setup(spec, shape));
         let shapes = self.ecs.resource::<Shapes<K>>();
         reset::lay_out(&mut borrow(&mut bundle), &shapes.0[usize::from(shape)], spec.start);
+        if !spec.has_rows {
+            // Nobody has to be shown the start, nor anything else.
+            (bundle.1.active, bundle.1.is_first) = (0, false);
+        }
         bundle
     }
 
@@ -355,6 +381,11 @@ impl World {
                     entity.remove::<Script<P>>();
                 }
             }
+            if spec.has_queues {
+                entity.insert(Queues::new(spec.start.players(), spec.policies));
+            } else if entity.contains::<Queues>() {
+                entity.remove::<Queues>();
+            }
         });
         self.announce_if_ended(id)
     }
@@ -381,6 +412,18 @@ impl World {
             Some(pool) => pool.install(|| schedule.run(ecs)),
             None => schedule.run(ecs),
         }
+        self.finish();
+    }
+
+    /// Takes the live games that were listed with [`World::make_due`] through one step, and no
+    /// batch game.
+    pub fn step_due(&mut self) {
+        self.ecs.resource_mut::<Runner>().only_due = true;
+        // A few games at a time, on the calling thread: waking others would cost more.
+        self.prepare();
+        self.ecs.resource_mut::<Runner>().parallel = false;
+        self.schedule.run(&mut self.ecs);
+        self.ecs.resource_mut::<Runner>().only_due = false;
         self.finish();
     }
 

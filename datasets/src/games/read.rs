@@ -138,10 +138,13 @@ impl GamesFile {
     ///
     /// # Errors
     ///
-    /// Folders that cannot be listed.
+    /// Folders that cannot be listed, and places in storage.
     pub fn paths(root: &Path) -> Result<Vec<PathBuf>, DataError> {
         if root.is_file() {
             return Ok(vec![root.to_owned()]);
+        }
+        if root.starts_with("s3:") {
+            return Err(DataError::InStorage(root.to_owned()));
         }
         let mut files = Vec::new();
         let mut folders = vec![root.join("data")];

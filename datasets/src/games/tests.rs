@@ -36,7 +36,7 @@ fn write(games: &[ArchivedGame], name: &str) -> std::path::PathBuf {
     let file = fs::File::create(&path).unwrap();
     let mut writer = parquet_files::begin(file, &schema, &path).unwrap();
     let mut group = RowGroups::new(schema).unwrap().begin().unwrap();
-    group.write(arrays(games)).unwrap();
+    group.write(&arrays(games)).unwrap();
     parquet_files::append(&mut writer, group.finish().unwrap()).unwrap();
     writer.close().unwrap();
     path
@@ -91,7 +91,7 @@ fn a_column_of_another_type_is_named_with_the_type_it_should_have() {
             let array = if field.name() == name { Arc::new(texts) } else { array.clone() };
             (field.name().clone(), array)
         });
-        let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
         let mut bytes = Vec::new();
         let writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None);
         let mut writer = writer.unwrap();

@@ -1,9 +1,11 @@
 //! Files in a folder of this machine.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::error::{self, DataError};
@@ -11,13 +13,15 @@ use crate::error::{self, DataError};
 /// A folder that this process alone writes to.
 pub(crate) struct LocalFolder {
     root: PathBuf,
+    unsettled: Unsettled,
     /// Held open for its lock, which ends with the process however that ends.
     _lock: Option<File>,
 }
 
 impl LocalFolder {
     pub(crate) fn open(root: &Path) -> Result<Self, DataError> {
-        make_folder(root)?;
+        let unsettled = Unsettled::default();
+        make_folder(root, &unsettled)?;
         // Some systems cannot open or lock a folder; two writers are then the user's to avoid.
         let lock = File::open(root).ok();
         if let Some(lock) = &lock
@@ -25,7 +29,14 @@ impl LocalFolder {
         {
             return Err(DataError::Busy(root.to_owned()));
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), unsettled, _lock: lock })
+    }
+
+    /// Makes the names given since the last call outlast a loss of power.
+    pub(crate) fn settle(&self) {
+        for folder in std::mem::take(&mut *self.unsettled.lock()) {
+            sync_folder(&folder);
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -34,19 +45,20 @@ impl LocalFolder {
 
     pub(crate) fn begin(&self, name: &str) -> Result<LocalFile, DataError> {
         let path = self.path(name);
-        make_folder(path.parent().unwrap_or(&path))?;
+        make_folder(path.parent().unwrap_or(&path), &self.unsettled)?;
         let temporary = temporary(&path);
         let file = File::create(&temporary).map_err(error::file(&temporary, "create the file"))?;
-        Ok(LocalFile { file, temporary, path, is_finished: false })
+        let unsettled = self.unsettled.clone();
+        Ok(LocalFile { file, temporary, path, unsettled, is_finished: false })
     }
 
     /// Gives a file another name here, if it is on the same file system and that has links.
     pub(crate) fn link(&self, from: &Path, name: &str) -> Result<bool, DataError> {
         let path = self.path(name);
-        make_folder(path.parent().unwrap_or(&path))?;
+        make_folder(path.parent().unwrap_or(&path), &self.unsettled)?;
         let is_linked = fs::hard_link(from, &path).is_ok();
         if is_linked {
-            sync_folder(path.parent());
+            self.unsettled.add(path.parent());
         }
         Ok(is_linked)
     }
@@ -107,6 +119,7 @@ pub(crate) struct LocalFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    unsettled: Unsettled,
     is_finished: bool,
 }
 
@@ -119,13 +132,13 @@ impl LocalFile {
         self.file.flush()
     }
 
-    /// Syncs the file, renames it, and syncs the folder, so that the name never shows a part of it.
+    /// Syncs the file and renames it, so that the name never shows a part of it.
     pub(crate) fn finish(mut self) -> Result<u64, DataError> {
-        let Self { file, temporary, path, .. } = &self;
+        let Self { file, temporary, path, unsettled, .. } = &self;
         file.sync_all().map_err(error::file(temporary, "sync"))?;
         let bytes = file.metadata().map_err(error::file(temporary, "read the size"))?.len();
         fs::rename(temporary, path).map_err(error::file(path, "rename the finished file"))?;
-        sync_folder(path.parent());
+        unsettled.add(path.parent());
         self.is_finished = true;
         Ok(bytes)
     }
@@ -146,25 +159,38 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.tmp"))
 }
 
-/// Makes a folder and those above it, so that they outlast a loss of power.
-fn make_folder(folder: &Path) -> Result<(), DataError> {
+/// Folders in which names were given that a loss of power might undo.
+///
+/// Each sync of a folder waits for the disk, some milliseconds on many, so the names of a few files
+/// are made to last together.
+#[derive(Clone, Default)]
+struct Unsettled(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Unsettled {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, folder: Option<&Path>) {
+        self.lock().extend(folder.map(Path::to_owned));
+    }
+}
+
+/// Makes a folder and those above it.
+fn make_folder(folder: &Path, unsettled: &Unsettled) -> Result<(), DataError> {
     if folder.is_dir() {
         return Ok(());
     }
     let made: Vec<&Path> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
     fs::create_dir_all(folder).map_err(error::file(folder, "create the folder"))?;
-    for folder in made {
-        sync_folder(folder.parent());
-    }
+    made.into_iter().for_each(|folder| unsettled.add(folder.parent()));
     Ok(())
 }
 
 /// Makes the names in a folder last. Some file systems cannot; a rename is atomic on them all the
 /// same.
-fn sync_folder(folder: Option<&Path>) {
-    if let Some(folder) = folder {
-        drop(File::open(folder).and_then(|folder| folder.sync_all()));
-    }
+fn sync_folder(folder: &Path) {
+    drop(File::open(folder).and_then(|folder| folder.sync_all()));
 }
 
 /// Shows the files below a folder until `take` has seen enough. A folder that is not there has none.

@@ -78,6 +78,17 @@ impl Storage {
         upload.finish().map(drop)
     }
 
+    /// Makes the names given so far last. What tells of files is written after it, so that it never
+    /// tells of one whose name a loss of power has undone.
+    pub(crate) fn settle(&self) {
+        match self {
+            Self::Local(folder) => folder.settle(),
+            // There a name is as lasting as the file.
+            #[cfg(feature = "s3")]
+            Self::S3(_) => {}
+        }
+    }
+
     /// The bytes of a file, or nothing if there is none of this name.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, DataError> {
         match self {
@@ -125,7 +136,8 @@ pub(crate) enum Upload {
 }
 
 impl Upload {
-    /// Makes what was written last, gives it its name, and returns its bytes.
+    /// Makes what was written last, gives it its name, and returns its bytes. The name lasts after
+    /// [`Storage::settle`].
     pub(crate) fn finish(self) -> Result<u64, DataError> {
         match self {
             Self::Local(file) => file.finish(),

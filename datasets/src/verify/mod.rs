@@ -175,9 +175,16 @@ pub fn verify<P: Producer>(
         let name = path.strip_prefix(root).ok().filter(|name| *name != Path::new(""));
         name.unwrap_or(path).display().to_string()
     };
-    let paths = GamesFile::paths(root)?;
-    let files: Vec<DataFile> =
+    let was_ended = info.as_ref().is_some_and(|info| !info.is_complete);
+    let paths = match root.join("data").try_exists() {
+        // A run that was ended before its first file.
+        Ok(false) if was_ended => Vec::new(),
+        _ => GamesFile::paths(root)?,
+    };
+    let mut files: Vec<DataFile> =
         paths.into_iter().map(|path| DataFile { name: name(&path), path }).collect();
+    let uncounted =
+        info.as_ref().filter(|_| was_ended).and_then(|info| uncounted(info, &mut files));
     let kind = match &info {
         Some(info) => info.kind.clone(),
         None => kind_of(files.first(), root)?,
@@ -185,7 +192,7 @@ pub fn verify<P: Producer>(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {
         DataError::from(systems::world::WorldError::Threads { threads, reason: e.to_string() })
     })?;
-    let mut found = Verified { kind, ..Verified::default() };
+    let mut found = Verified { kind, notes: Vec::from_iter(uncounted), ..Verified::default() };
     found.totals.files = files.len() as u64;
     pool.install(|| {
         checksums(&files, &mut found);
@@ -200,6 +207,20 @@ pub fn verify<P: Producer>(
         None => found.notes.push("there is no meta/info.json: counts were not compared".to_owned()),
     }
     Ok(found)
+}
+
+/// Takes out the one file that a run which was ended may have finished and not counted yet, and tells
+/// of it.
+fn uncounted(info: &StoredInfo, files: &mut Vec<DataFile>) -> Option<String> {
+    if files.len() as u64 != info.totals.files + 1 {
+        return None;
+    }
+    let file = files.pop()?;
+    Some(format!(
+        "{}: the run was ended before meta/info.json counted it: it was not looked at, and --resume \
+         writes it again",
+        file.name
+    ))
 }
 
 /// The kind of table in a file that no `meta/info.json` tells of.

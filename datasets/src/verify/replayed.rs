@@ -16,6 +16,7 @@ use crate::{
     expand::{AgentRows, Batch, Expander},
     games::ArchivedGame,
     info::StoredInfo,
+    layouts::{DenseRows, Layout},
     produce::Producer,
     schema::{self, column},
     seats::Seats,
@@ -28,6 +29,7 @@ const NOT_PLAYED: [&str; 3] = [column::ACTION_LOGP, column::VALUE, column::POLIC
 pub(super) struct Replay<'p, P: Producer> {
     games: Games<'p, P>,
     format: RowFormat,
+    layout: Option<Layout>,
     reward: Reward,
     seats: Seats,
     /// The game whose rows come next, and its seats that have none yet.
@@ -50,7 +52,8 @@ impl<'p, P: Producer> Replay<'p, P> {
         found: &mut Verified,
     ) -> Option<Self> {
         let schema = files.first().and_then(|file| builder(&file.path).ok());
-        let format = schema::format_of(schema?.schema())?;
+        let schema = schema?.schema().clone();
+        let (format, layout) = (schema::format_of(&schema)?, schema::layout_of(&schema));
         let reward = info.and_then(|info| serde_json::from_value(info.reward.clone()).ok());
         let Some(reward) = reward else {
             found.notes.push("no reward is known: rows were not compared with games".to_owned());
@@ -58,7 +61,7 @@ impl<'p, P: Producer> Replay<'p, P> {
         };
         let seats = info.and_then(|info| info.players.clone()).map_or(Seats::ALL, Seats::of);
         let games = Games { producer: reference, jobs: 0, ready: VecDeque::new() };
-        Some(Self { games, format, reward, seats, next: None, has_stopped: false })
+        Some(Self { games, format, layout, reward, seats, next: None, has_stopped: false })
     }
 
     /// Compares the rows of a file. After the first game that is not where it should be, nothing
@@ -153,6 +156,7 @@ impl<'p, P: Producer> Replay<'p, P> {
     fn row_group(&self, file: &DataFile, work: &Work) -> Result<(u64, Option<Fault>), DataError> {
         let batch = rows::read(&file.path, work.row_group, None)?;
         let mut expander = Expander::new(self.format, self.reward)?;
+        let mut dense = self.layout.map(|layout| DenseRows::new(layout, self.format));
         let (mut at, mut fault) = (0, None);
         // Games with the same seats are played side by side.
         for part in work.parts.chunk_by(|a, b| a.1 == b.1) {
@@ -160,7 +164,8 @@ impl<'p, P: Producer> Replay<'p, P> {
             let seats = part[0].1;
             let result = expander.expand(Batch { games: &games, seats }, |agent| {
                 if fault.is_none() {
-                    fault = self.agent(&batch, &mut at, agent, games[agent.game]);
+                    let record = games[agent.game];
+                    fault = self.agent(&batch, &mut at, agent, record, dense.as_mut())?;
                 }
                 Ok(())
             });
@@ -183,11 +188,16 @@ impl<'p, P: Producer> Replay<'p, P> {
         at: &mut usize,
         agent: &mut AgentRows,
         record: &GameRecord,
-    ) -> Option<Fault> {
+        mut dense: Option<&mut DenseRows>,
+    ) -> Result<Option<Fault>, DataError> {
         let schema = batch.schema();
         for segment in &mut agent.segments {
             let rows = segment.len();
-            let (arrays, wide) = segment.arrays(&agent.constants, self.format);
+            let (mut arrays, wide) = segment.arrays(&agent.constants, self.format);
+            if let Some(dense) = &mut dense {
+                let compact = RecordBatch::try_new(schema::experiences(&self.format), arrays)?;
+                arrays = dense.record_batch(&compact)?.columns().to_vec();
+            }
             let rows_left = batch.num_rows().saturating_sub(*at);
             let slice = batch.slice(*at, rows.min(rows_left));
             let columns = schema.fields().iter().zip(slice.columns()).zip(&arrays);
@@ -204,14 +214,14 @@ impl<'p, P: Producer> Replay<'p, P> {
                         field.name()
                     );
                     let fault = Fault::new(FaultKind::Rows, text);
-                    return Some(fault.of(Some(record.game), record.episode_id()));
+                    return Ok(Some(fault.of(Some(record.game), record.episode_id())));
                 }
             }
             *at += rows;
             drop(arrays);
             wide.give_back(segment);
         }
-        None
+        Ok(None)
     }
 
     /// Tells of games that have no rows, unless the run was ended early.

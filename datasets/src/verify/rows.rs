@@ -132,7 +132,10 @@ fn check_columns(found: &Schema) -> Result<(), Fault> {
     let wrong = |text: String| Fault::new(FaultKind::Columns, text);
     let format = schema::format_of(found)
         .ok_or_else(|| wrong("its columns are not those of experiences".to_owned()))?;
-    let expected = schema::experiences(&format);
+    let expected = match schema::layout_of(found) {
+        Some(layout) => schema::dense_experiences(&format, layout),
+        None => schema::experiences(&format),
+    };
     let pairs = expected.fields().iter().zip(found.fields());
     if let Some((expected, found)) = pairs.clone().find(|(expected, found)| expected != found) {
         let text = format!(

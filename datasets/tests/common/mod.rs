@@ -89,7 +89,7 @@ pub(crate) fn simulation(players: usize, games: u64) -> Simulation {
 }
 
 pub(crate) fn experiences(format: RowFormat, reward: Reward) -> Kind {
-    Kind::Experiences { format, reward, seats: Seats::ALL }
+    Kind::Experiences { format, reward, seats: Seats::ALL, layout: None }
 }
 
 pub(crate) fn try_write<P: Producer>(

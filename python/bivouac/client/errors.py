@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from ..errors import BivouacError
 
-class ClientError(Exception):
+
+class ClientError(BivouacError):
     """Anything that went wrong with a server."""
 
 

@@ -91,7 +91,7 @@ class Experiences:
     @property
     def layouts(self) -> list[str]:
         """Names of the dense layouts that observations can be decoded to."""
-        return sorted(LAYOUTS)
+        return sorted(LAYOUTS) if self.format.layout is None else [self.format.layout]
 
     @property
     def info(self) -> dict[str, Any]:
@@ -132,16 +132,30 @@ class Experiences:
         `army`: uint16 `[rows, height, width]`, `planes`: uint8 `[rows, 9, plane_bytes]`,
         `action_mask`: uint8 `[rows, 4 or 5, plane_bytes]`, `size`: uint8 `[rows, 2]`, and `owner`:
         uint8 `[rows, height, width]` where there are more than two players.
+
+        A dataset that was written with a dense layout has that one alone, and needs no name for it.
+
+        Raises:
+            KeyError: there is no such layout, or the dataset was written with another.
         """
         episode, form = self._episodes[index], self.format
+        if form.layout is not None and layout not in (None, form.layout):
+            raise KeyError(f"layout {layout!r} is not in {self.root}: it was written as {form.layout!r}")
         group = self._row_group(episode.file, episode.row_group)
         at = slice(episode.row + start, episode.row + stop)
         out = {name: group[name][at].astype(kind) for name, kind in SCALARS.items()}
+        mask = group["action_mask"][at].reshape(-1, len(form.masks), form.plane_bytes)
+        if form.layout is not None:
+            shape = (-1, len(form.channels), form.height, form.width)
+            out["observation"] = group["observation"][at].reshape(shape)
+            out["action_mask"] = legal_actions(mask, form)
+            return out
         size = np.stack([group["height"][at], group["width"][at]], -1)
         army = group["army"][at].reshape(-1, form.height, form.width)
         planes = group["planes"][at].reshape(-1, len(form.planes), form.plane_bytes)
-        mask = group["action_mask"][at].reshape(-1, len(form.masks), form.plane_bytes)
         if layout is not None:
+            if "army_exact" in group:
+                army = _exact(army, group["army_exact"][at])
             out["observation"] = dense(army, planes, size, form, layout)
             out["action_mask"] = legal_actions(mask, form)
             return out
@@ -151,16 +165,25 @@ class Experiences:
         return out
 
     def _read_row_group(self, file: str, row_group: int) -> dict[str, np.ndarray]:
-        wide = {"army": "<u2", "planes": "u1", "action_mask": "u1"}
+        if self.format.layout is None:
+            wide = {"army": "<u2", "planes": "u1", "action_mask": "u1"}
+        else:
+            wide = {"observation": "<f4", "action_mask": "u1"}
         if self.format.has_owners:
             wide["owner"] = "u1"
         names = [*SCALARS, "height", "width", *wide]
+        if self.format.layout is None:
+            names.append("army_exact")
         table = pq.ParquetFile(self.root / file).read_row_group(row_group, columns=names)
         out: dict[str, np.ndarray] = {}
         for name in names:
             column = table[name].combine_chunks()
             if name in wide:
                 out[name] = _bytes(column, wide[name])
+            elif name == "army_exact":
+                # Armies beyond 16 bits are rare, and then the column is all there is to read.
+                if column.null_count < len(column):
+                    out[name] = column.to_numpy(zero_copy_only=False)
             else:
                 out[name] = column.to_numpy(zero_copy_only=False)
         return out
@@ -171,6 +194,15 @@ def _bytes(column: pa.FixedSizeBinaryArray, dtype: str) -> np.ndarray:
     items = column.type.byte_width // np.dtype(dtype).itemsize
     values = np.frombuffer(column.buffers()[1], dtype)
     return values[column.offset * items : (column.offset + len(column)) * items].reshape(-1, items)
+
+
+def _exact(army: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Armies `[rows, height, width]` with those that 16 bits do not hold as they are."""
+    army = army.astype(np.int32)
+    for row, units in enumerate(exact):
+        if units is not None:
+            army[row] = np.frombuffer(units, "<i4").reshape(army.shape[1:])
+    return army
 
 
 def _in_row_groups(table: pa.Table) -> list[Episode]:

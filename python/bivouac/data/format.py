@@ -30,6 +30,10 @@ class Format:
     """Bytes of one packed plane."""
     has_owners: bool
     """Whether rows have an owner plane (games of more than two players)."""
+    layout: str | None = None
+    """The dense layout of the column `observation`; None where planes are compact."""
+    channels: tuple[str, ...] = ()
+    """Channels of a dense observation; none where planes are compact."""
 
     @property
     def n_actions(self) -> int:
@@ -60,14 +64,28 @@ class Format:
             raise DatasetError(f"schema version is {found}, only {SCHEMA_VERSION} is known")
         about = {
             name: {k.decode(): v.decode() for k, v in (schema.field(name).metadata or {}).items()}
-            for name in ("army", "planes", "action_mask")
+            for name in ("army", "planes", "action_mask", "observation")
+            if name in schema.names
         }
+        masks = tuple(about["action_mask"]["channels"].split(","))
+        if "observation" in about:
+            _, height, width = json.loads(about["observation"]["shape"])
+            return cls(
+                height=height,
+                width=width,
+                planes=(),
+                masks=masks,
+                plane_bytes=json.loads(about["action_mask"]["packed_shape"])[1],
+                has_owners=False,
+                layout=about["observation"]["layout"],
+                channels=tuple(about["observation"]["channels"].split(",")),
+            )
         height, width = json.loads(about["army"]["shape"])
         return cls(
             height=height,
             width=width,
             planes=tuple(about["planes"]["channels"].split(",")),
-            masks=tuple(about["action_mask"]["channels"].split(",")),
+            masks=masks,
             plane_bytes=json.loads(about["planes"]["packed_shape"])[1],
             has_owners="owner" in schema.names,
         )

@@ -64,7 +64,9 @@ def legal_actions(packed: Array, format: Format) -> Array:
     tiles = format.height * format.width
     lead = planes.shape[:-3]
     flat = planes.reshape(*lead, len(format.masks), tiles)
-    out = lib.ones((*lead, format.n_actions), dtype=lib.bool, **_on(packed))
+    # numpy before version 2 has no `np.bool`.
+    kind = bool if lib is np else lib.bool
+    out = lib.ones((*lead, format.n_actions), dtype=kind, **_on(packed))
     by_tile = flat[..., :4, :].swapaxes(-1, -2)
     if lib is np:
         # Both halves of a direction at once, as the two bytes of a number: four times as fast.

@@ -3,6 +3,7 @@
 mod bandwidth;
 mod flight;
 mod jax;
+mod live;
 mod maps;
 mod measure;
 mod report;
@@ -69,6 +70,13 @@ pub(crate) struct Args {
     /// with pyarrow
     #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs"])]
     flight: bool,
+    /// Measure a server of live games over loopback: four loads, each for ten times --seconds
+    #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
+    live: bool,
+    /// Size of the loads of --live, in percent
+    #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    live_percent: u16,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -90,6 +98,7 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --vs jax --python venv/bin/python      against the JAX simulator in that Python
   bivouac bench --write --games 500                    rows written, against what Parquet allows
   bivouac bench --flight --python venv/bin/python      streams and remote environments
+  bivouac bench --live                                 live games: lateness, CPU, updates
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
@@ -102,6 +111,10 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if let Some(Rival::Jax) = args.vs {
         jax::RULESET.clone_into(&mut args.ruleset);
         jax::run(&args, isa)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.live {
+        live::print(&live::measure(10.0 * args.seconds, args.live_percent.into())?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.flight {

@@ -174,7 +174,8 @@ impl Case {
             policies: roster.policies.clone(),
             has_fog: true,
         };
-        let kind = Kind::Experiences { format, reward: Reward::SPARSE, seats: Seats::ALL };
+        let kind =
+            Kind::Experiences { format, reward: Reward::SPARSE, seats: Seats::ALL, layout: None };
         Ok(Self { simulation: Simulation::new(spec), kind, scratch: Scratch::new()? })
     }
 

@@ -9,11 +9,15 @@ use crate::visit::Phases;
 impl VectorEnv {
     /// Takes the games that lie elsewhere through the step that the others have made.
     pub(super) fn advance_aside(&mut self, frame: &mut Frame) -> Result<(), EnvError> {
+        if !std::mem::take(&mut self.has_aside) {
+            return Ok(());
+        }
         let agents = self.seats.len();
         for env in 0..self.envs.len() {
             if self.envs[env].aside.is_none() {
                 continue;
             }
+            self.has_aside = true;
             let mut actions = [-1; 16];
             actions[..agents].copy_from_slice(&self.slots().actions[env * agents..][..agents]);
             self.visit_alone(env, Phases::ALL, &actions[..agents], frame)?;

@@ -102,6 +102,7 @@ impl VectorEnv {
             aside.take().map_or(Ok(()), |id| self.world.remove(id))?;
         } else {
             let game = GameSpec { is_live: true, ..game };
+            self.has_aside = true;
             match aside {
                 Some(id) => self.world.reset_as(*id, Class::WIDE, &game)?,
                 None => *aside = Some(self.world.create_as(&game, Class::WIDE)?),
@@ -130,6 +131,7 @@ impl VectorEnv {
             self.world.put(*home, game, state.rules)?;
             aside.take().map_or(Ok(()), |id| self.world.remove(id))?;
         } else {
+            self.has_aside = true;
             match aside {
                 Some(id) => self.world.put(*id, game, state.rules)?,
                 None => *aside = Some(self.world.put_aside(game, state.rules)?),

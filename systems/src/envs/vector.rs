@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{Autoreset, EnvError, EnvSpec, Frame, Refusal, Seeds, VectorSpec, frames::Frames};
 use crate::{
+    delta::SeenBoard,
     policies::Policy,
     record::GameRecord,
     rows::{RecycledRows, RowBatch, RowFormat},
     slots::SlotTable,
     start::Start,
-    world::{Class, GameId, GameSpec, World, slotted::StoredGame},
+    world::{Class, GameId, GameSpec, Position, World, slotted::StoredGame},
 };
 
 /// Which episode an environment plays: its effective seed.
@@ -86,6 +87,8 @@ pub struct VectorEnv {
     pub(super) games: Vec<GameRecord>,
     pub(super) frames: Frames,
     pub(super) frame: Arc<Frame>,
+    /// Whether some game may lie elsewhere than in its slot.
+    pub(super) has_aside: bool,
     /// For the rows of games that are visited alone.
     pub(super) batch: RowBatch,
     autoreset: Autoreset,
@@ -131,6 +134,7 @@ impl VectorEnv {
             games: Vec::new(),
             frames: Frames::new(format, n, agents),
             frame,
+            has_aside: false,
             batch: RowBatch::new(format, agents),
             autoreset: spec.autoreset,
             finals: None,
@@ -411,6 +415,29 @@ impl VectorEnv {
     /// were; none unless games are recorded.
     pub fn take_games(&mut self) -> Vec<GameRecord> {
         std::mem::take(&mut self.games)
+    }
+
+    /// The game of an environment as it stands: the truth, for tools. Never for players.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError::Env`].
+    pub fn position(&self, env: usize) -> Result<Position, EnvError> {
+        Ok(self.world.position(self.env(env)?.id())?)
+    }
+
+    /// What a seat of an environment sees, tile by tile.
+    ///
+    /// # Errors
+    ///
+    /// Environments and seats that do not exist.
+    pub fn seen(&self, env: usize, seat: usize) -> Result<SeenBoard, EnvError> {
+        Ok(self.world.seen(self.env(env)?.id(), seat)?)
+    }
+
+    /// Runs work that is made of many parts where the threads of the environments can share it.
+    pub fn on_pool<R: Send>(&mut self, work: impl FnOnce() -> R + Send) -> R {
+        self.world.on_pool(|_| work())
     }
 
     /// Makes these the present rows.

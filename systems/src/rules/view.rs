@@ -98,6 +98,12 @@ impl<'a, const K: usize, const P: usize, A: Cell> View<'a, K, P, A> {
         }
     }
 
+    /// The whole board, for those who play in no seat: spectators who were allowed to see it.
+    #[must_use]
+    pub fn whole(game: &'a Game<'_, K, P, A>, shape: &'a Shape<K>) -> Self {
+        Self { visible: &shape.board, ..Self::of(game, shape, 0) }
+    }
+
     /// The instructions in use.
     #[inline(always)]
     pub fn isa(&self) -> Isa {

@@ -4,20 +4,20 @@ use super::{Class, GameId, Position, World, WorldError, class::with_class, posit
 use crate::{
     bundle::borrow,
     components::{Order, Orders, Setup, Standing, State},
-    delta::{SeenBoard, ViewDelta, Watch, WatchedSeat},
+    delta::{SeenBoard, ViewDelta, WHOLE, Watch, WatchedSeat},
     rules::view::View,
     visit::{Due, Shapes},
 };
 
 /// A seat of a game and what can be done with it.
 impl World {
-    fn seat(&self, id: GameId, seat: usize) -> Result<Class, WorldError> {
+    pub(super) fn seat(&self, id: GameId, seat: usize) -> Result<Class, WorldError> {
         let class = self.class(id)?;
         let players = with_class!(class, |_K, P, _A| usize::from(self.setup::<P>(id).players));
         if seat < players { Ok(class) } else { Err(WorldError::Seat { seat, players }) }
     }
 
-    fn setup<const P: usize>(&self, id: GameId) -> &Setup<P> {
+    pub(super) fn setup<const P: usize>(&self, id: GameId) -> &Setup<P> {
         self.ecs.get::<Setup<P>>(id.0).expect("a game has every component of its class")
     }
 
@@ -69,14 +69,44 @@ impl World {
     pub fn watch(&mut self, id: GameId, seat: usize) -> Result<SeenBoard, WorldError> {
         self.seat(id, seat)?;
         let board = self.seen(id, seat)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
+        self.add_watch(id, seat as u8, board.clone());
+        Ok(board)
+    }
+
+    /// Lists the changes of the whole board from now on, for spectators, and returns the board.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn watch_whole(&mut self, id: GameId) -> Result<SeenBoard, WorldError> {
+        let board = self.seen_whole(id)?;
+        self.add_watch(id, WHOLE, board.clone());
+        Ok(board)
+    }
+
+    /// Stops listing the changes of a seat's view, or of the whole board for [`WHOLE`].
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn unwatch(&mut self, id: GameId, seat: u8) -> Result<(), WorldError> {
+        self.class(id)?;
+        let Some(mut watch) = self.ecs.get_mut::<Watch>(id.0) else { return Ok(()) };
+        watch.seats.retain(|watched| watched.seat != seat);
+        if watch.seats.is_empty() {
+            self.ecs.entity_mut(id.0).remove::<Watch>();
+        }
+        Ok(())
+    }
+
+    fn add_watch(&mut self, id: GameId, seat: u8, board: SeenBoard) {
         let mut entity = self.ecs.entity_mut(id.0);
         let mut watch = entity.take::<Watch>().unwrap_or_default();
         let delta = ViewDelta { turn: board.turn, tiles: Vec::new() };
-        watch.seats.retain(|w| usize::from(w.seat) != seat);
-        #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
-        watch.seats.push(WatchedSeat { seat: seat as u8, board: board.clone(), delta });
+        watch.seats.retain(|watched| watched.seat != seat);
+        watch.seats.push(WatchedSeat { seat, board, delta });
         entity.insert(watch);
-        Ok(board)
     }
 
     /// The watched views of a game and their last changes.
@@ -95,6 +125,20 @@ impl World {
             let shapes = self.ecs.resource::<Shapes<K>>();
             let shape = &shapes.0[usize::from(bundle.0.shape)];
             SeenBoard::of(&View::of(&borrow(&mut bundle), shape, seat))
+        }))
+    }
+
+    /// The whole board, as a spectator sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn seen_whole(&self, id: GameId) -> Result<SeenBoard, WorldError> {
+        Ok(with_class!(self.class(id)?, |K, P, A| {
+            let mut bundle = self.bundle_of::<K, P, A>(id.0);
+            let shapes = self.ecs.resource::<Shapes<K>>();
+            let shape = &shapes.0[usize::from(bundle.0.shape)];
+            SeenBoard::of(&View::whole(&borrow(&mut bundle), shape))
         }))
     }
 

@@ -205,6 +205,7 @@ impl World {
                 script: None,
                 watch: None,
                 recording: recording.as_mut(),
+                queues: None,
             };
             let inbox = Inbox {
                 seats: if errand.actions.is_empty() { 0 } else { errand.seats },

@@ -1,0 +1,390 @@
+"""`VectorEnv`: many games stepped together, as a Gymnasium vector environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from . import _engine
+from .errors import InvalidArgument, InvalidState
+from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
+from .games import Game
+from .render import draw
+from .spaces import action_space, observation_space
+from .spec import GameSpec, text_of
+
+Opponent = str | Callable[[Any, np.ndarray], Any]
+"""A built-in policy by name, or a function from observations `[num_envs, ...]` and legal actions
+(bool `[num_envs, n_actions]`) to actions `[num_envs]`."""
+
+MODES = {mode.value: mode for mode in AutoresetMode}
+_NAMES = {
+    AutoresetMode.NEXT_STEP: "next_step",
+    AutoresetMode.SAME_STEP: "same_step",
+    AutoresetMode.DISABLED: "disabled",
+}
+
+
+def make_vec(ruleset: str = "generals", num_envs: int = 1, **options: Any) -> VectorEnv:
+    """Makes a vector environment; see `VectorEnv` for the options.
+
+    Raises:
+        InvalidArgument: an option that nothing can be played with; the message names it.
+    """
+    return VectorEnv(num_envs, ruleset=ruleset, **options)
+
+
+class VectorEnv(gymnasium.vector.VectorEnv):
+    """Many games, of which one agent each, or all, are played by whoever calls `step`.
+
+    With a `seat`, `num_envs` games are `num_envs` environments: the learner has that seat and
+    `opponents` the others. With `seat=None` every seat is played from outside (self-play), and the
+    agents are the environments: game `g`, seat `s` is row `g * players + s` of all arrays, and
+    `num_envs` is the number of agents.
+
+    Observations are compact by default: a dict of `army` (uint16 `[height, width]`, 0 where
+    unseen), `planes` (bit planes, uint8 `[9, plane_bytes]`, see `bivouac.data.layouts`),
+    `action_mask` (uint8 `[4 or 5, plane_bytes]`), `scoreboard` (uint32 `[4]`: own land, own army,
+    opponents' land, opponents' army) and `size` (uint8 `[2]`), and with more than two players
+    `owner` (uint8 `[height, width]`). With a `layout` they are float32 `[channels, height, width]`.
+
+    Arrays of observations are read-only views of the engine's memory, made without a copy. They
+    stay valid, and as they are, for as long as they are held.
+
+    Actions are numbers of a flat space: `((row * width + column) * 4 + direction) * 2 + half`, then
+    pass, then builds where the ruleset has them. What the rules do not accept is played as a pass
+    and counted in `refusals()`.
+
+    Args:
+        num_games: number of games.
+        seat: the learner's seat, or None to play all of them.
+        opponents: who plays the other seats: a policy's name, a function, or one of them for each.
+        layout: None, `durbin9`, `generals-bots` or `memory`.
+        autoreset: `next_step`, `same_step` or `disabled`, or Gymnasium's `AutoresetMode`.
+        reward: `sparse`, `shaped`, `potential`, or a `.toml` file of weights.
+        seed: of the first episodes; `reset(seed=...)` gives others.
+        canvas: height and width of observations; None for the largest board that there can be.
+        record: whether `games()` returns what was played.
+        threads: None for one on each processor; they change no result.
+        render_mode: `ansi` or `rgb_array`, for `render`.
+        game: see `GameSpec`, whose attributes are the other keyword arguments.
+    """
+
+    metadata: dict[str, Any] = {
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 8,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+        "autoreset_modes": list(AutoresetMode),
+    }
+
+    def __init__(
+        self,
+        num_games: int = 1,
+        *,
+        seat: int | None = 0,
+        opponents: Opponent | Sequence[Opponent] = "expander",
+        layout: str | None = None,
+        autoreset: str | AutoresetMode = "next_step",
+        reward: str = "sparse",
+        seed: int | Sequence[int] = 0,
+        canvas: tuple[int, int] | None = None,
+        record: bool = False,
+        threads: int | None = None,
+        render_mode: str | None = None,
+        **game: Any,
+    ) -> None:
+        if not isinstance(num_games, int) or not 1 <= num_games <= 2**24:
+            raise InvalidArgument(f"num_envs {num_games!r}: give a number of games, 1 or more")
+        if render_mode not in (None, "ansi", "rgb_array"):
+            raise InvalidArgument(f"render_mode {render_mode!r}: use 'ansi' or 'rgb_array'")
+        self.game_spec = GameSpec().changed(game)
+        players = self.game_spec.built().players
+        if seat is not None and not 0 <= seat < players:
+            raise InvalidArgument(f"seat {seat!r}: give 0 to {players - 1}, or None for all")
+        self.seat, self.players = seat, players
+        self._shared = {"reward": reward, "threads": threads, "render_mode": render_mode}
+        self.opponents, policies = _opponents(opponents, seat, players)
+        if not game.get("policies"):
+            self.game_spec = self.game_spec.changed({"policies": policies})
+        seats = None if seat is None else sorted({seat, *self.opponents})
+        mode = _mode(autoreset)
+        self._engine = _engine.Engine(
+            envs=[self.game_spec.built()] * num_games,
+            seats=seats,
+            canvas=canvas,
+            seed=_seeds(seed),
+            autoreset=_NAMES[mode],
+            reward=text_of(reward, "reward"),
+            record=record,
+            threads=threads,
+            layout=layout,
+        )
+        self.form = Form.of(self._engine, layout)
+        self.num_games = num_games
+        self._agent = None if seat is None else self.form.seats.index(seat)
+        self.num_envs = num_games * (players if seat is None else 1)
+        self.metadata = {**self.metadata, "autoreset_mode": mode}
+        self.render_mode = render_mode
+        self.single_observation_space = observation_space(self.form)
+        self.single_action_space = action_space(self.form)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._frame = Frame(self._engine.frame(), self.form)
+
+    # Stepping.
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins new episodes and returns their first observations.
+
+        Args:
+            seed: one number, of which game `g` plays episode `g`; a list with one for each game; or
+                None for the next episode of each game.
+            options: `reset_mask`, bool `[num_envs]`: the environments to reset; the others stay as
+                they are. In self-play the agents of one game are reset together.
+        """
+        options = options or {}
+        unknown = set(options) - {"reset_mask"}
+        if unknown:
+            raise InvalidArgument(f"options {sorted(unknown)}: only reset_mask is known")
+        mask = options.get("reset_mask")
+        if seed is not None and isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+        chosen = None if mask is None else self._games_of(mask)
+        raw = self._engine.reset(chosen, None if seed is None else _seeds(seed))
+        self._frame = Frame(raw, self.form)
+        return self._frame.observation(self._agent), self._infos(self._frame)
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Plays one tick with one action for each environment, `[num_envs]`.
+
+        Returns:
+            Observations, rewards (float32), terminations, truncations (bool) and infos.
+        """
+        self._frame = Frame(self._engine.step(self._told(actions)), self.form)
+        return self._seen()
+
+    def send(self, actions: Any) -> None:
+        """Begins to play one tick and returns at once; `recv` waits for it.
+
+        Until then nothing else can be asked of the environments.
+        """
+        self._engine.send(self._told(actions))
+
+    def recv(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Waits for the tick that `send` began, and returns what `step` does."""
+        self._frame = Frame(self._engine.recv(), self.form)
+        return self._seen()
+
+    def _seen(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        frame, infos = self._frame, self._infos(self._frame)
+        reward = frame.of(frame.reward, self._agent)
+        ends = frame.has(TERMINATED, self._agent), frame.has(TRUNCATED, self._agent)
+        finals = self._engine.finals() if self.autoreset is AutoresetMode.SAME_STEP else None
+        if finals is not None:
+            reward, ends = self._with_finals(*finals, reward.copy(), ends, infos)
+        return frame.observation(self._agent), reward, *ends, infos
+
+    def _with_finals(
+        self,
+        games: list[int],
+        raw: _engine.Frame,
+        reward: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray],
+        infos: dict[str, Any],
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Puts what ended in this step in the place of what begins, but for observations."""
+        last = Frame(raw, self.form)
+        envs = self._envs_of(np.array(games))
+        reward[envs] = last.of(last.reward, self._agent)
+        ends[0][envs] = last.has(TERMINATED, self._agent)
+        ends[1][envs] = last.has(TRUNCATED, self._agent)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        rows = last.observation(self._agent)
+        for i, env in enumerate(envs):
+            final_obs[env] = _row(rows, i)
+        is_final = np.zeros(self.num_envs, dtype=bool)
+        is_final[envs] = True
+        final_info = {}
+        for name, values in self._infos(last).items():
+            spread = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
+            spread[envs] = values
+            final_info[name] = spread
+            final_info[f"_{name}"] = is_final
+        infos.update(final_obs=final_obs, _final_obs=is_final)
+        infos.update(final_info=final_info, _final_info=is_final)
+        return reward, ends
+
+    def _infos(self, frame: Frame) -> dict[str, Any]:
+        return {
+            "tick": frame.of(frame.step, self._agent),
+            "episode_id": frame.of(frame.episode_id, self._agent),
+            "is_active": frame.has(ACTIVE, self._agent),
+            "has_won": frame.has(WON, self._agent),
+            "refused": frame.of(frame.refused, self._agent),
+        }
+
+    def _told(self, actions: Any) -> bytes:
+        """Actions of the learner and of opponents that are functions, as the engine takes them."""
+        given = np.asarray(actions)
+        if given.shape != (self.num_envs,):
+            raise InvalidArgument(f"actions {given.shape}: give one for each, ({self.num_envs},)")
+        if given.dtype.kind not in "iu":
+            raise InvalidArgument(f"actions of {given.dtype}: give whole numbers")
+        # A number that does not fit stays one that is out of range.
+        given = np.clip(given.astype(np.int64), -2, 2**31 - 1).astype("<i4")
+        if self.seat is None:
+            return given.tobytes()
+        told = np.full((self.num_games, len(self.form.seats)), -1, dtype="<i4")
+        told[:, self._agent] = given
+        for seat, opponent in self.opponents.items():
+            agent = self.form.seats.index(seat)
+            theirs = opponent(self._frame.observation(agent), self._frame.legal(agent))
+            told[:, agent] = np.asarray(theirs)
+        return told.tobytes()
+
+    # What is known of the environments.
+
+    @property
+    def autoreset(self) -> AutoresetMode:
+        """What happens when an episode ends."""
+        return self.metadata["autoreset_mode"]
+
+    @property
+    def frame(self) -> Frame:
+        """The present rows of all agents, column by column, `[games, agents, ...]`."""
+        return self._frame
+
+    def action_masks(self) -> np.ndarray:
+        """Legal actions: bool `[num_envs, n_actions]`. Passing is always legal."""
+        return self._frame.legal(self._agent)
+
+    def seeds(self) -> list[tuple[int, int, int, int]]:
+        """Effective seed of each game's episode: seed, game, number of the episode, episode id."""
+        return self._engine.episodes()
+
+    def refusals(self) -> dict[str, int]:
+        """Actions that were played as a pass since the environments were made, by reason."""
+        return self._engine.refusals()
+
+    def games(self) -> list[Game]:
+        """Games finished or given up since the last call, if `record` is on."""
+        return self._engine.games()
+
+    # What changes while they run.
+
+    def set_game(self, games: Sequence[int] | None = None, **changes: Any) -> None:
+        """Changes what some games (None: all) play from their next episodes on: a curriculum.
+
+        Args:
+            changes: attributes of `GameSpec`; the others are those the environments were made with.
+        """
+        spec = self.game_spec.changed(changes).built()
+        self._engine.set_spec(self._all(games), spec)
+
+    def set_policy(self, seat: int, policy: str, games: Sequence[int] | None = None) -> None:
+        """Changes who plays a seat of some games (None: all) in their present episodes."""
+        self._engine.set_policy(self._all(games), seat, policy)
+
+    def snapshot(self, games: Sequence[int] | None = None) -> _engine.Snapshot:
+        """Keeps some games (None: all) as they are, for `restore`."""
+        return self._engine.snapshot(self._all(games))
+
+    def restore(
+        self, snapshot: _engine.Snapshot, games: Sequence[int] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Makes games (None: all) what those of a snapshot were; they go on exactly as those would.
+
+        Returns:
+            Observations and infos, as they were.
+        """
+        self._frame = Frame(self._engine.restore(snapshot, self._all(games)), self.form)
+        return self._frame.observation(self._agent), self._infos(self._frame)
+
+    def clone(self, games: Sequence[int], n: int) -> VectorEnv:
+        """A vector environment of `n` copies of each of some games, one after the other."""
+        twin = VectorEnv(
+            len(games) * n,
+            seat=self.seat,
+            opponents=[self.opponents.get(s, "external") for s in range(self.players)],
+            layout=self.form.layout,
+            autoreset=self.autoreset,
+            canvas=(self.form.format.height, self.form.format.width),
+            **self._shared,
+            **self.game_spec.__dict__,
+        )
+        twin.restore(self.snapshot([game for game in games for _ in range(n)]))
+        return twin
+
+    def render(self) -> Any:
+        """The first game as the learner sees it (self-play: whole): text, or uint8 `[h, w, 3]`."""
+        if self.render_mode is None:
+            raise InvalidState("render_mode was not given: make the environments with one")
+        return self.draw(0, self.seat, self.render_mode)
+
+    def draw(self, game: int, seat: int | None, mode: str = "ansi") -> Any:
+        """One game as a seat sees it, or whole: text (`ansi`), or uint8 `[h, w, 3]`."""
+        return draw(self._engine.board(game, seat), mode)
+
+    # Rows and games.
+
+    def _all(self, games: Sequence[int] | None) -> list[int]:
+        return list(range(self.num_games)) if games is None else [int(game) for game in games]
+
+    def _games_of(self, mask: Any) -> list[bool]:
+        """Games of which a mask of environments names an agent."""
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise InvalidArgument(f"reset_mask {mask.dtype}{mask.shape}: bool ({self.num_envs},)")
+        return mask.reshape(self.num_games, -1).any(axis=1).tolist()
+
+    def _envs_of(self, games: np.ndarray) -> np.ndarray:
+        agents = self.num_envs // self.num_games
+        return (games[:, None] * agents + np.arange(agents)).ravel()
+
+
+def _mode(autoreset: str | AutoresetMode) -> AutoresetMode:
+    if isinstance(autoreset, AutoresetMode):
+        return autoreset
+    by_name = {name: mode for mode, name in _NAMES.items()} | MODES
+    if autoreset not in by_name:
+        raise InvalidArgument(f"autoreset {autoreset!r}: use one of {sorted(_NAMES.values())}")
+    return by_name[autoreset]
+
+
+def _seeds(seed: Any) -> int | list[int]:
+    seeds = [seed] if isinstance(seed, (int, np.integer)) else list(seed)
+    for value in seeds:
+        if not isinstance(value, (int, np.integer)) or not 0 <= value < 2**64:
+            raise InvalidArgument(f"seed {value!r}: give a whole number from 0 to 2**64 - 1")
+    return int(seed) if isinstance(seed, (int, np.integer)) else [int(value) for value in seeds]
+
+
+def _opponents(
+    opponents: Opponent | Sequence[Opponent], seat: int | None, players: int
+) -> tuple[dict[int, Callable[[Any, np.ndarray], Any]], list[str]]:
+    """Functions by seat, and the policy of each seat."""
+    if seat is None:
+        return {}, ["external"] * players
+    one = isinstance(opponents, str) or callable(opponents)
+    each = [opponents] * players if one else list(opponents)
+    if len(each) == players - 1:
+        each.insert(seat, "external")
+    if len(each) != players:
+        raise InvalidArgument(f"opponents has {len(each)} entries: give {players - 1}")
+    functions = {s: who for s, who in enumerate(each) if callable(who) and s != seat}
+    names = [who if isinstance(who, str) and s != seat else "external" for s, who in enumerate(each)]
+    return functions, names
+
+
+def _row(rows: Any, i: int) -> Any:
+    return {name: column[i] for name, column in rows.items()} if isinstance(rows, dict) else rows[i]

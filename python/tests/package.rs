@@ -1,0 +1,60 @@
+//! The package with its engine, as Python sees it: `python/tests/test_*.py` with the real Gymnasium
+//! and PettingZoo.
+
+#[path = "../../tests/common/venv.rs"]
+mod venv;
+
+use std::{
+    env::{self, consts},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The engine that was built for this test: beside the test, or where the linked files go.
+fn engine() -> PathBuf {
+    let name = format!("{}_engine{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
+    let test = env::current_exe().expect("a path of this test");
+    let folders = test.ancestors().skip(1).take(2);
+    let built = folders.map(|folder| folder.join(&name)).filter(|path| path.is_file());
+    let changed = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
+    built.max_by_key(changed).unwrap_or_else(|| panic!("{name} is not beside {}", test.display()))
+}
+
+/// Puts the package and the engine together, as a wheel would.
+fn install(root: &Path, place: &Path) {
+    let package = place.join("bivouac");
+    if place.exists() {
+        fs::remove_dir_all(place).expect("the package of the last run can be removed");
+    }
+    copy(&root.join("python/bivouac"), &package);
+    let suffix = if cfg!(windows) { ".pyd" } else { ".abi3.so" };
+    fs::copy(engine(), package.join(format!("_engine{suffix}"))).expect("a copy of the engine");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("an entry has a name");
+        if path.is_dir() && name != "__pycache__" {
+            copy(&path, &to.join(name));
+        } else if path.is_file() && !name.to_string_lossy().starts_with("_engine.abi3") {
+            fs::copy(&path, to.join(name)).expect("a copy of a file");
+        }
+    }
+}
+
+#[test]
+fn the_package_keeps_its_promises_in_python() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
+    install(root, &place);
+    venv::run(
+        Command::new(venv::python(root))
+            .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .arg(root.join("python/tests"))
+            .env("PYTHONPATH", &place)
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+    );
+}

@@ -1,0 +1,267 @@
+//! `bivouac arena`: policies and programs play each other, and are rated.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
+
+use anyhow::ensure;
+use bivouac::tournament::{BotLimits, Contestant, Standings, Tournament};
+use datasets::{
+    Kind,
+    folder::FolderOptions,
+    info::Info,
+    pipeline::{self, Control, Plan},
+    produce::Producer,
+    stopwatch::Stopwatch,
+};
+
+use super::{game_options::GameOptions, progress::Progress};
+
+/// Exit code of a run that was stopped.
+const IN_PART: u8 = 3;
+
+/// Arguments of `bivouac arena`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Args {
+    /// Who plays: built-in policies, or commands of programs with the competition's stdio protocol
+    #[arg(required = true, num_args = 2.., value_name = "A B")]
+    contestants: Vec<String>,
+    /// Games of each pair
+    #[arg(long, default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    games: u64,
+    /// Play each map twice, with the seats swapped
+    #[arg(long)]
+    swap_sides: bool,
+    /// Ruleset: generals, generals-classic, generals-bots, competition, or a .toml file
+    #[arg(long, default_value = "generals", value_name = "NAME|FILE")]
+    ruleset: String,
+    /// Board, as rows x columns, or `random` for sizes as in the real game
+    #[arg(long, default_value = "20x20", value_name = "HxW|random")]
+    size: String,
+    /// Map file on which every game is played, instead of generated maps
+    #[arg(long, value_name = "FILE", conflicts_with = "size")]
+    map: Option<PathBuf>,
+    /// Tick at which a game is cut off, which is a draw
+    #[arg(long, default_value_t = 1200, value_name = "N")]
+    max_ticks: u32,
+    /// Seed of the maps and of the policies
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Milliseconds a program may take for an answer
+    #[arg(long, default_value_t = 500, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    turn_ms: u32,
+    /// Milliseconds a program may take for its first answer, starting included
+    #[arg(long, default_value_t = 10_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    first_ms: u32,
+    /// Memory of a program, in MiB; 0: without limit
+    #[arg(long, default_value_t = 2048, value_name = "MIB")]
+    memory: u32,
+    /// Folder of the dataset of all games, which must be new or empty
+    #[arg(long, default_value = "bivouac-arena", value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the dataset in the folder
+    #[arg(long)]
+    force: bool,
+    /// Games that are played at a time [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print nothing but errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// Print one JSON object at the end, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bivouac arena hunter expander --games 200 --swap-sides
+  bivouac arena hunter expander random --ruleset generals-bots --size random
+  bivouac arena hunter 'python3 my_bot.py' --ruleset competition --games 20 --swap-sides
+
+A program is told `PLAYER HEIGHT WIDTH` once and a frame each tick, and answers `KIND ROW COLUMN
+DIRECTION HALF` (kinds: 0 march, 1 pass, 2 build; directions: up, down, left, right). Time-outs and
+answers that are no orders are passes, and the third loses the game; so does a crash. Each game
+has a process of its own. The games are a dataset: bivouac inspect, verify, expand and export
+read it. Built-in policies give the same games for the same arguments; programs may not.";
+
+/// Runs the subcommand.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let tournament = tournament(&args)?;
+    let threads = args
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = stop.clone();
+    ctrlc::set_handler(move || stopping.store(true, Ordering::Relaxed))?;
+    let shows = !args.quiet && !args.json;
+    let mut progress = shows.then(|| Progress::new(tournament.games()));
+    let stopwatch = Stopwatch::default();
+    let control = Control {
+        threads,
+        stop: &stop,
+        progress: &mut |totals| {
+            if let Some(progress) = &mut progress {
+                progress.show(totals);
+            }
+        },
+        stopwatch: &stopwatch,
+    };
+    let ruleset = &tournament.games.ruleset;
+    let info = Info {
+        command: command(&args),
+        seed: args.seed,
+        rulesets: BTreeMap::from([(ruleset.name.clone(), ruleset.to_toml())]),
+        ..Info::default()
+    };
+    let folder = FolderOptions { replaces: args.force, ..FolderOptions::default() };
+    let plan = Plan { kind: Kind::Games, info, folder };
+    let result = pipeline::write(&tournament, plan, &args.out, control);
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    let report = result?;
+    let standings = Standings::of(tournament.contestants.len(), &tournament.played());
+    if args.json {
+        print_json(&tournament, &standings)?;
+    } else if shows {
+        print(&args, &tournament, &standings);
+    }
+    Ok(if report.was_stopped { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
+}
+
+fn tournament(args: &Args) -> anyhow::Result<Tournament> {
+    let contestants: Vec<_> = args.contestants.iter().map(|name| Contestant::named(name)).collect();
+    for (i, contestant) in contestants.iter().enumerate() {
+        let name = contestant.name();
+        ensure!(!name.trim().is_empty(), "contestant {}: name a policy or a program", i + 1);
+        ensure!(!contestants[..i].contains(contestant), "{name:?} is named twice: once is enough");
+    }
+    let options = GameOptions {
+        size: args.size.clone(),
+        players: args.map.is_none().then_some(2),
+        teams: None,
+        ruleset: args.ruleset.clone(),
+        map: args.map.clone(),
+        policies: Vec::new(),
+        max_ticks: args.max_ticks,
+        seed: args.seed,
+        reward: "sparse".to_owned(),
+        canvas: None,
+    };
+    let (games, _) = options.rollout(args.games)?;
+    let players = games.start(0).players();
+    ensure!(players == 2, "--map has {players} players: contestants meet two at a time");
+    let limits = BotLimits {
+        turn: Duration::from_millis(args.turn_ms.into()),
+        first: Duration::from_millis(args.first_ms.into()),
+        memory_mib: args.memory.into(),
+        ..BotLimits::default()
+    };
+    Ok(Tournament::new(contestants, games, args.swap_sides, limits))
+}
+
+/// The command that plays the same games.
+fn command(args: &Args) -> String {
+    let quoted = |name: &String| {
+        if name.contains(char::is_whitespace) { format!("'{name}'") } else { name.clone() }
+    };
+    let names: Vec<_> = args.contestants.iter().map(quoted).collect();
+    let board = match &args.map {
+        Some(map) => format!("--map {}", map.display()),
+        None => format!("--size {}", args.size),
+    };
+    format!(
+        "bivouac arena {} --games {}{} --ruleset {} {board} --max-ticks {} --seed {}",
+        names.join(" "),
+        args.games,
+        if args.swap_sides { " --swap-sides" } else { "" },
+        args.ruleset,
+        args.max_ticks,
+        args.seed,
+    )
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the command's output")]
+fn print(args: &Args, tournament: &Tournament, standings: &Standings) {
+    let name = |contestant: usize| tournament.contestants[contestant].name();
+    let widest = (0..tournament.contestants.len()).map(|i| name(i).chars().count()).max();
+    let w = widest.unwrap_or(0).max(10);
+    let mut order: Vec<usize> = (0..standings.elo.len()).collect();
+    order.sort_by(|&a, &b| standings.elo[b].total_cmp(&standings.elo[a]));
+    println!("{:w$}  {:>6}  {:>8}  {:>7}  {:>6}", "contestant", "Elo", "points", "games", "faulty");
+    for i in order {
+        println!(
+            "{:w$}  {:>6.0}  {:>8.1}  {:>7}  {:>6}",
+            name(i),
+            standings.elo[i],
+            standings.points[i],
+            standings.games[i],
+            standings.faulty[i]
+        );
+    }
+    println!();
+    println!(
+        "{:w$}  {:w$}  {:>6}  {:>6}  {:>6}  {:>7}  {:>15}  {:>6}",
+        "first", "second", "wins", "losses", "draws", "rate", "95 %", "ticks"
+    );
+    for pairing in &standings.pairings {
+        let [low, high] = pairing.interval.map(|rate| 100.0 * rate);
+        println!(
+            "{:w$}  {:w$}  {:>6}  {:>6}  {:>6}  {:>5.1} %  {:>5.1} to {:>5.1}  {:>6.0}",
+            name(pairing.contestants[0]),
+            name(pairing.contestants[1]),
+            pairing.wins,
+            pairing.losses,
+            pairing.draws,
+            100.0 * pairing.rate,
+            low,
+            high,
+            pairing.ticks
+        );
+    }
+    for (contestant, what, times) in faults(tournament) {
+        println!("{}: {what} ({times} games)", name(contestant));
+    }
+    println!("games in {}", args.out.display());
+}
+
+/// What went wrong with programs, the first of each game without its tick, and how often.
+fn faults(tournament: &Tournament) -> Vec<(usize, String, u64)> {
+    let mut counted = BTreeMap::new();
+    for game in tournament.played() {
+        for (seat, faults) in game.faults.iter().enumerate() {
+            let Some(first) = faults.first() else { continue };
+            let what = first.split_once(": ").map_or(first.as_str(), |(_, what)| what);
+            *counted.entry((game.seats[seat], what.to_owned())).or_insert(0) += 1;
+        }
+    }
+    counted.into_iter().map(|((who, what), times)| (who, what, times)).take(20).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the object is the command's output")]
+fn print_json(tournament: &Tournament, standings: &Standings) -> anyhow::Result<()> {
+    let names: Vec<_> = tournament.contestants.iter().map(Contestant::name).collect();
+    let faults: Vec<_> = faults(tournament)
+        .into_iter()
+        .map(|(contestant, what, games)| {
+            serde_json::json!({ "contestant": contestant, "what": what, "games": games })
+        })
+        .collect();
+    let mut told = serde_json::to_value(standings)?;
+    if let Some(told) = told.as_object_mut() {
+        told.insert("contestants".to_owned(), serde_json::json!(names));
+        told.insert("faults".to_owned(), serde_json::json!(faults));
+    }
+    println!("{told}");
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! The live games of a world, and the loop that plays them: whoever owns the world drives it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::mpsc::SyncSender,
+};
+
+use systems::{record::GameRecord, world::World};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use super::{
+    LiveConfig, LiveError,
+    game::{Game, Phase},
+    request::{Answer, Request},
+    stats::LiveStats,
+    timers::{Due, Fired, Timers},
+};
+
+/// Requests that wait for the arena at most; more wait at their senders.
+const REQUESTS: usize = 1024;
+
+/// Requests that are answered, and deadlines that are met, before the world is looked at again.
+const AT_ONCE: usize = 512;
+
+/// What streams tell the arena, which must not be lost.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice {
+    /// A stream ended.
+    Gone {
+        /// The game.
+        game: u64,
+        /// The stream.
+        stream: u64,
+    },
+    /// A stream asks for a whole view.
+    Refresh {
+        /// The game.
+        game: u64,
+        /// The stream.
+        stream: u64,
+    },
+    /// The server ends.
+    Stop,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub struct LiveHandle {
+    requests: mpsc::Sender<Request>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl LiveHandle {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// What the arena answers, and [`LiveError::Ending`] when there is none any more.
+    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, LiveError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_closed| LiveError::Ending)?;
+        answered.await.map_err(|_dropped| LiveError::Ending)?
+    }
+
+    /// How the arena stands.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::Ending`] when there is none any more.
+    pub async fn stats(&self) -> Result<LiveStats, LiveError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Stats(answer);
+        self.requests.send(request).await.map_err(|_closed| LiveError::Ending)?;
+        answered.await.map_err(|_dropped| LiveError::Ending)
+    }
+
+    /// Ends all streams and the arena's loop.
+    pub fn stop(&self) {
+        // An arena that has ended needs not be told.
+        let _is_told = self.notices.send(Notice::Stop);
+    }
+}
+
+/// The live games of a world. It belongs to the thread that owns the world, and never waits.
+pub struct Arena {
+    pub(super) config: LiveConfig,
+    pub(super) games: HashMap<u64, Game>,
+    /// Public games in the order of their creation.
+    pub(super) listed: BTreeMap<u64, u64>,
+    pub(super) timers: Timers,
+    /// Games whose next tick waits for nothing more.
+    pub(super) ready: Vec<u64>,
+    pub(super) stats: LiveStats,
+    pub(super) next_number: u64,
+    pub(super) next_stream: u64,
+    pub(super) notice_sender: mpsc::UnboundedSender<Notice>,
+    pub(super) archive: Option<SyncSender<GameRecord>>,
+    requests: mpsc::Receiver<Request>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+}
+
+impl Arena {
+    /// An arena without games, and where to send requests. `archive` gets finished games.
+    #[must_use]
+    pub fn new(config: LiveConfig, archive: Option<SyncSender<GameRecord>>) -> (Self, LiveHandle) {
+        let (request_sender, requests) = mpsc::channel(REQUESTS);
+        let (notice_sender, notices) = mpsc::unbounded_channel();
+        let handle = LiveHandle { requests: request_sender, notices: notice_sender.clone() };
+        let arena = Self {
+            config,
+            games: HashMap::new(),
+            listed: BTreeMap::new(),
+            timers: Timers::default(),
+            ready: Vec::new(),
+            stats: LiveStats::default(),
+            next_number: 0,
+            next_stream: 0,
+            notice_sender,
+            archive,
+            requests,
+            notices,
+        };
+        (arena, handle)
+    }
+
+    /// Plays until [`LiveHandle::stop`]. While nothing live is to be done, `batch` is asked for a
+    /// piece of other work with the world: it returns whether it did any, and `batch_ready` ends
+    /// when it may be asked again.
+    ///
+    /// Live games come first: whatever was due while a piece of other work was done is played
+    /// before the next one. The thread needs a tokio runtime with a clock.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the other work.
+    pub async fn run<B: Batch>(&mut self, batch: &mut B) -> Result<(), B::Error> {
+        loop {
+            let mut has_worked = self.play_due(batch.world());
+            has_worked |= self.answer_requests(batch.world());
+            if self.hear_notices(batch.world()) {
+                self.close_all();
+                return Ok(());
+            }
+            has_worked |= batch.step()?;
+            if has_worked {
+                // Lets the runtime look at the clock.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                fired = self.timers.fired() => self.meet(batch.world(), fired),
+                Some(request) = self.requests.recv() => self.answer(batch.world(), request),
+                Some(notice) = self.notices.recv() => {
+                    if self.hear(batch.world(), notice) {
+                        self.close_all();
+                        return Ok(());
+                    }
+                }
+                () = batch.ready() => {}
+            }
+        }
+    }
+
+    fn answer_requests(&mut self, world: &mut World) -> bool {
+        let mut has_worked = false;
+        for _ in 0..AT_ONCE {
+            let Ok(request) = self.requests.try_recv() else { break };
+            self.answer(world, request);
+            has_worked = true;
+        }
+        has_worked
+    }
+
+    /// Hears what streams say; returns whether the server ends.
+    fn hear_notices(&mut self, world: &mut World) -> bool {
+        for _ in 0..AT_ONCE {
+            let Ok(notice) = self.notices.try_recv() else { break };
+            if self.hear(world, notice) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn hear(&mut self, world: &mut World, notice: Notice) -> bool {
+        match notice {
+            Notice::Gone { game, stream } => self.stream_gone(world, game, stream),
+            Notice::Refresh { game, stream } => self.refresh(world, game, stream),
+            Notice::Stop => return true,
+        }
+        false
+    }
+
+    /// Meets the deadlines that have passed and plays the games that are due.
+    fn play_due(&mut self, world: &mut World) -> bool {
+        let now = Instant::now();
+        let mut due: Vec<_> = self.ready.drain(..).map(|game| (game, now)).collect();
+        let mut has_worked = !due.is_empty();
+        for _ in 0..AT_ONCE {
+            let Some(fired) = self.timers.take_fired() else { break };
+            has_worked = true;
+            if !self.is_tick(&fired) {
+                self.meet(world, fired);
+            } else if let Some(game) = self.games.get_mut(&fired.game) {
+                game.timer = None;
+                due.push((fired.game, fired.deadline));
+            }
+        }
+        self.play(world, &due);
+        has_worked
+    }
+
+    fn is_tick(&self, fired: &Fired) -> bool {
+        fired.due == Due::Phase
+            && self.games.get(&fired.game).is_some_and(|game| game.phase == Phase::Running)
+    }
+
+    /// Does what a deadline was set for.
+    fn meet(&mut self, world: &mut World, fired: Fired) {
+        let Some(game) = self.games.get_mut(&fired.game) else { return };
+        match fired.due {
+            Due::Phase => {
+                game.timer = None;
+                match game.phase {
+                    Phase::Lobby => self.abort(world, fired.game),
+                    Phase::Running => self.play(world, &[(fired.game, fired.deadline)]),
+                    Phase::Ended | Phase::Aborted => self.remove(world, fired.game),
+                    Phase::Starting | Phase::Paused => {}
+                }
+            }
+            Due::Idle => {
+                game.idle = None;
+                self.look_for_life(world, fired.game);
+            }
+            Due::Grace(seat) => {
+                if let Some(player) = game.occupant(seat) {
+                    player.grace = None;
+                }
+                self.give_up_absent(world, fired.game, seat);
+            }
+        }
+    }
+
+    /// Answers a request. Nobody may be waiting for the answer any more, which is all one.
+    fn answer(&mut self, world: &mut World, request: Request) {
+        self.stats.requests += 1;
+        match request {
+            Request::Create(settings, to) => reply(to, self.create(world, settings)),
+            Request::Join { game, name, seat, answer } => {
+                reply(answer, self.join(world, game, &name, seat));
+            }
+            Request::Leave(key, to) => reply(to, self.leave(world, key)),
+            Request::Submit(key, submission, to) => {
+                reply(to, self.submit(world, key, *submission));
+            }
+            Request::ClearQueue(key, to) => reply(to, self.clear_queue(world, key)),
+            Request::Surrender(key, to) => reply(to, self.surrender(world, key)),
+            Request::State(key, to) => reply(to, self.state(world, key).map(Box::new)),
+            Request::Watch(key, to) => reply(to, self.watch(world, key)),
+            Request::Spectate(game, to) => reply(to, self.spectate(world, game)),
+            Request::List(listing, to) => reply(to, Ok(self.list(world, &listing))),
+            Request::Delete(key, to) => reply(to, self.delete(world, key)),
+            Request::Pause(key, to) => reply(to, self.pause(world, key)),
+            Request::Resume(key, to) => reply(to, self.resume(world, key)),
+            Request::Stats(to) => {
+                let _is_heard = to.send(self.stats_now());
+            }
+        }
+    }
+
+    fn close_all(&mut self) {
+        self.requests.close();
+        self.notices.close();
+        let streams = self.games.drain().flat_map(|(_, game)| game.feeds);
+        for (_, mailbox) in streams.flat_map(|feed| feed.streams) {
+            mailbox.close();
+        }
+    }
+
+    fn stats_now(&self) -> LiveStats {
+        let mut stats = self.stats.clone();
+        stats.timers = self.timers.len() as u64;
+        stats
+    }
+}
+
+fn reply<T>(to: Answer<T>, answer: Result<T, LiveError>) {
+    // A client that went away needs no answer.
+    let _is_heard = to.send(answer);
+}
+
+/// The other work of the thread that owns the world.
+pub trait Batch {
+    /// What can go wrong with it.
+    type Error;
+
+    /// The world.
+    fn world(&mut self) -> &mut World;
+
+    /// Does a short piece of work, if it may, and returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong. The arena ends.
+    fn step(&mut self) -> Result<bool, Self::Error>;
+
+    /// Ends when [`Batch::step`] may have work to do.
+    fn ready(&mut self) -> impl Future<Output = ()>;
+}

@@ -1,0 +1,239 @@
+//! Live games over gRPC: the service translates between wire messages and the arena's requests.
+
+mod limit;
+pub(super) mod metrics;
+mod play;
+mod settings;
+mod wire;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use proto::v1::{self, game_service_server::GameService};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+pub use proto::v1::game_service_server::GameServiceServer;
+
+pub use self::limit::RequestLimit;
+use self::settings::Rulesets;
+use crate::live::{
+    LiveError, LiveHandle,
+    lobby::{parse_id, show},
+    mailbox::Watching,
+    request::{self, Listing, SeatKey},
+    token::Token,
+};
+
+/// Games of a page, if nothing is said, and at most.
+const PAGE: (usize, usize) = (100, 1000);
+
+/// What answers requests about live games.
+pub struct Games {
+    live: LiveHandle,
+    rulesets: Rulesets,
+}
+
+impl Games {
+    /// The service of an arena.
+    #[must_use]
+    pub fn new(live: LiveHandle) -> Self {
+        Self { live, rulesets: Rulesets::built_in() }
+    }
+}
+
+/// A stream of updates as the wire has them.
+pub struct Updates(Watching);
+
+impl Stream for Updates {
+    type Item = Result<v1::Update, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.0).poll_next(context);
+        next.map(|update| update.map(|update| Ok(wire::update(&update))))
+    }
+}
+
+fn key(game: &str, token: &str) -> Result<SeatKey, LiveError> {
+    // That a game does not exist is said before a token is judged, as for any token.
+    Ok(SeatKey { game: parse_id(game)?, token: Token::parse(token)? })
+}
+
+#[async_trait]
+impl GameService for Games {
+    type StreamGameStream = Updates;
+    type PlayStream = Pin<Box<dyn Stream<Item = Result<v1::PlayResponse, Status>> + Send>>;
+    type SpectateStream = Updates;
+
+    async fn create_game(
+        &self,
+        request: Request<v1::CreateGameRequest>,
+    ) -> Result<Response<v1::CreateGameResponse>, Status> {
+        let settings = self.rulesets.settings(request.into_inner())?;
+        let seed = settings.seed;
+        let settings = Box::new(settings);
+        let created = self.live.ask(|to| request::Request::Create(settings, to)).await?;
+        Ok(Response::new(v1::CreateGameResponse {
+            game_id: show(created.game),
+            owner_token: created.owner.reveal(),
+            seed,
+        }))
+    }
+
+    async fn join_game(
+        &self,
+        request: Request<v1::JoinGameRequest>,
+    ) -> Result<Response<v1::JoinGameResponse>, Status> {
+        let v1::JoinGameRequest { game_id, name, seat } = request.into_inner();
+        let game = parse_id(&game_id)?;
+        let joined =
+            self.live.ask(|answer| request::Request::Join { game, name, seat, answer }).await?;
+        Ok(Response::new(v1::JoinGameResponse {
+            seat: joined.seat.into(),
+            token: joined.token.reveal(),
+            phase: wire::phase(joined.phase).into(),
+        }))
+    }
+
+    async fn leave_game(
+        &self,
+        request: Request<v1::LeaveGameRequest>,
+    ) -> Result<Response<v1::LeaveGameResponse>, Status> {
+        let v1::LeaveGameRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        self.live.ask(|to| request::Request::Leave(key, to)).await?;
+        Ok(Response::new(v1::LeaveGameResponse {}))
+    }
+
+    async fn submit_action(
+        &self,
+        request: Request<v1::SubmitActionRequest>,
+    ) -> Result<Response<v1::SubmitActionResponse>, Status> {
+        let request = request.into_inner();
+        let key = key(&request.game_id, &request.token)?;
+        Ok(Response::new(play::submit(&self.live, key, request).await?))
+    }
+
+    async fn clear_queue(
+        &self,
+        request: Request<v1::ClearQueueRequest>,
+    ) -> Result<Response<v1::ClearQueueResponse>, Status> {
+        let v1::ClearQueueRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        let cleared = self.live.ask(|to| request::Request::ClearQueue(key, to)).await?;
+        Ok(Response::new(v1::ClearQueueResponse { cleared }))
+    }
+
+    async fn surrender(
+        &self,
+        request: Request<v1::SurrenderRequest>,
+    ) -> Result<Response<v1::SurrenderResponse>, Status> {
+        let v1::SurrenderRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        self.live.ask(|to| request::Request::Surrender(key, to)).await?;
+        Ok(Response::new(v1::SurrenderResponse {}))
+    }
+
+    async fn get_game_state(
+        &self,
+        request: Request<v1::GetGameStateRequest>,
+    ) -> Result<Response<v1::GetGameStateResponse>, Status> {
+        let v1::GetGameStateRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        let state = self.live.ask(|to| request::Request::State(key, to)).await?;
+        Ok(Response::new(v1::GetGameStateResponse {
+            state: Some(wire::update(&state.update)),
+            action_mask: state.mask.into(),
+            info: Some(wire::info(&state.info)),
+            seat: state.seat.into(),
+        }))
+    }
+
+    async fn stream_game(
+        &self,
+        request: Request<v1::StreamGameRequest>,
+    ) -> Result<Response<Self::StreamGameStream>, Status> {
+        let v1::StreamGameRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        Ok(Response::new(Updates(self.live.ask(|to| request::Request::Watch(key, to)).await?)))
+    }
+
+    async fn play(
+        &self,
+        request: Request<Streaming<v1::PlayRequest>>,
+    ) -> Result<Response<Self::PlayStream>, Status> {
+        let responses = play::open(self.live.clone(), request.into_inner()).await?;
+        Ok(Response::new(Box::pin(responses.map(Ok))))
+    }
+
+    async fn spectate(
+        &self,
+        request: Request<v1::SpectateRequest>,
+    ) -> Result<Response<Self::SpectateStream>, Status> {
+        let game = parse_id(&request.into_inner().game_id)?;
+        Ok(Response::new(Updates(self.live.ask(|to| request::Request::Spectate(game, to)).await?)))
+    }
+
+    async fn list_games(
+        &self,
+        request: Request<v1::ListGamesRequest>,
+    ) -> Result<Response<v1::ListGamesResponse>, Status> {
+        let listing = listing(request.into_inner())?;
+        let page = self.live.ask(|to| request::Request::List(listing, to)).await?;
+        Ok(Response::new(v1::ListGamesResponse {
+            games: page.games.iter().map(wire::info).collect(),
+            next_page_token: page.next.map_or_else(String::new, |next| next.to_string()),
+        }))
+    }
+
+    async fn delete_game(
+        &self,
+        request: Request<v1::DeleteGameRequest>,
+    ) -> Result<Response<v1::DeleteGameResponse>, Status> {
+        let v1::DeleteGameRequest { game_id, owner_token } = request.into_inner();
+        let key = key(&game_id, &owner_token)?;
+        self.live.ask(|to| request::Request::Delete(key, to)).await?;
+        Ok(Response::new(v1::DeleteGameResponse {}))
+    }
+
+    async fn pause_game(
+        &self,
+        request: Request<v1::PauseGameRequest>,
+    ) -> Result<Response<v1::PauseGameResponse>, Status> {
+        let v1::PauseGameRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        self.live.ask(|to| request::Request::Pause(key, to)).await?;
+        Ok(Response::new(v1::PauseGameResponse {}))
+    }
+
+    async fn resume_game(
+        &self,
+        request: Request<v1::ResumeGameRequest>,
+    ) -> Result<Response<v1::ResumeGameResponse>, Status> {
+        let v1::ResumeGameRequest { game_id, token } = request.into_inner();
+        let key = key(&game_id, &token)?;
+        self.live.ask(|to| request::Request::Resume(key, to)).await?;
+        Ok(Response::new(v1::ResumeGameResponse {}))
+    }
+}
+
+fn listing(request: v1::ListGamesRequest) -> Result<Listing, LiveError> {
+    let phases = request.phases.into_iter().map(wire::read_phase).collect::<Result<_, _>>()?;
+    let number = |field, number: u32| {
+        usize::try_from(number).map_err(|_range| LiveError::invalid(field, "too large"))
+    };
+    let page_size = match number("page_size", request.page_size)? {
+        0 => PAGE.0,
+        size => size.min(PAGE.1),
+    };
+    let from = match request.page_token.as_str() {
+        "" => 0,
+        text => text.parse().map_err(|_no_number| {
+            LiveError::invalid("page_token", "use next_page_token of the page before")
+        })?,
+    };
+    let players = number("players", request.players)?;
+    Ok(Listing { phases, ruleset: request.ruleset, players, page_size, from })
+}

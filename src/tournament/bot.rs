@@ -1,0 +1,264 @@
+//! A program that plays over its stdin and stdout, as in the generals.bot competition.
+//!
+//! It is told `<player> <height> <width>` once, then each tick the frame that
+//! [`frame`] writes, and answers one line: `kind row column direction half`. The end of its input
+//! is the end of the game.
+
+use std::{
+    fmt::Write as _,
+    io::{self, BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use systems::{
+    components::Order,
+    delta::{Face, SeenBoard},
+    start::Start,
+    world::Scoreboard,
+};
+
+/// What a program is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct BotLimits {
+    /// Time to answer a frame, but for the first.
+    pub turn: Duration,
+    /// Time to answer the first frame, which includes starting.
+    pub first: Duration,
+    /// Memory, in MiB; 0: as much as there is.
+    pub memory_mib: u64,
+    /// Time-outs and answers that are no orders after which the game is lost.
+    pub faults: u32,
+}
+
+impl Default for BotLimits {
+    fn default() -> Self {
+        let (turn, first) = (Duration::from_millis(500), Duration::from_secs(10));
+        Self { turn, first, memory_mib: 2048, faults: 3 }
+    }
+}
+
+/// Bytes of an answer at most.
+const LINE: u64 = 256;
+
+/// A program at play.
+pub(super) struct Bot {
+    seat: usize,
+    child: Child,
+    /// Closed when the program is told of the end.
+    stdin: Option<ChildStdin>,
+    answers: Receiver<String>,
+    limits: BotLimits,
+    deadline: Instant,
+    is_first: bool,
+    /// Answers that came too late to be waited for.
+    owed: u32,
+    faults: u32,
+    is_gone: bool,
+}
+
+impl Bot {
+    /// Starts a program for a seat.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps a process from being started.
+    pub(super) fn start(
+        line: &str,
+        seat: usize,
+        start: &Start,
+        limits: BotLimits,
+    ) -> io::Result<Self> {
+        // The shell sets the limit for itself and becomes the program.
+        let limit = match limits.memory_mib {
+            0 => String::new(),
+            mib => format!("ulimit -v {} && ", mib.saturating_mul(1024)),
+        };
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{limit}exec {line}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;
+        let (told, answers) = mpsc::sync_channel(4);
+        thread::Builder::new().name("bot".to_owned()).spawn(move || listen(stdout, &told))?;
+        let (deadline, is_first) = (Instant::now() + limits.first, true);
+        let (owed, faults, is_gone) = (0, 0, false);
+        let mut bot =
+            Self { seat, child, stdin, answers, limits, deadline, is_first, owed, faults, is_gone };
+        bot.write(&format!("{seat} {} {}\n", start.height, start.width));
+        Ok(bot)
+    }
+
+    /// Shows the program the board.
+    pub(super) fn tell(&mut self, board: &SeenBoard, standing: &Scoreboard, start: &Start) {
+        let text = frame(board, standing, start, self.seat);
+        self.write(&text);
+        let time = if self.is_first { self.limits.first } else { self.limits.turn };
+        (self.deadline, self.is_first) = (Instant::now() + time, false);
+    }
+
+    fn write(&mut self, text: &str) {
+        // A program that reads nothing is found out by its answers, and one that is gone too.
+        let Some(stdin) = &mut self.stdin else { return };
+        if stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).is_err() {
+            self.is_gone = true;
+        }
+    }
+
+    /// The program's order, and what was wrong with its answer.
+    pub(super) fn answer(&mut self, start: &Start) -> (Order, Option<String>) {
+        if self.has_lost() {
+            return (Order::PASS, None);
+        }
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            match self.answers.recv_timeout(left) {
+                Ok(_late) if self.owed > 0 => self.owed -= 1,
+                Ok(line) => {
+                    return match parse(&line, start) {
+                        Some(order) => (order, None),
+                        None => self.fault(format!("{line:?} is no order")),
+                    };
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.owed += 1;
+                    return self.fault("no answer in time".to_owned());
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.is_gone = true;
+                    let how = self.child.try_wait().ok().flatten();
+                    let how = how.map_or_else(|| "its output ended".to_owned(), |s| s.to_string());
+                    return self.fault(format!("the program ended ({how})"));
+                }
+            }
+        }
+    }
+
+    fn fault(&mut self, what: String) -> (Order, Option<String>) {
+        self.faults += 1;
+        (Order::PASS, Some(what))
+    }
+
+    /// Whether it crashed, or was too slow or wrong too often.
+    pub(super) fn has_lost(&self) -> bool {
+        self.is_gone || self.faults >= self.limits.faults
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        // The end of the input is the end of the game; who does not go is sent away.
+        self.stdin = None;
+        let _is_running = self.child.kill().is_ok();
+        let _is_collected = self.child.wait().is_ok();
+    }
+}
+
+/// Hands on the lines that a program writes.
+fn listen(stdout: ChildStdout, told: &mpsc::SyncSender<String>) {
+    let mut reader = BufReader::new(stdout);
+    loop {
+        let mut line = Vec::new();
+        let read = reader.by_ref().take(LINE).read_until(b'\n', &mut line);
+        if !read.is_ok_and(|bytes| bytes > 0) {
+            return;
+        }
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
+        if told.send(text).is_err() {
+            return;
+        }
+    }
+}
+
+/// The frame of a tick: what `seat` sees, as ASCII.
+///
+/// ```text
+/// <tick> <my land> <my army> <their land> <their army>
+/// rows of kinds: 0 fog, 1 plain, 2 mountain, 3 city, 4 general, 5 structure in fog
+/// rows of owners: 0 neutral or unseen, 1 me, 2 them
+/// rows of armies: 0 where unseen
+/// ```
+#[must_use]
+pub fn frame(board: &SeenBoard, standing: &Scoreboard, start: &Start, seat: usize) -> String {
+    let other = 1 - seat;
+    let mut text = format!(
+        "{} {} {} {} {}\n",
+        standing.turn,
+        standing.land[seat],
+        standing.army[seat],
+        standing.land[other],
+        standing.army[other]
+    );
+    let width = usize::from(start.width);
+    let mut grid = |of: &dyn Fn(usize) -> i32| {
+        for row in 0..usize::from(start.height) {
+            for column in 0..width {
+                let end = if column + 1 == width { '\n' } else { ' ' };
+                // Writing to a string cannot fail.
+                let _infallible = write!(text, "{}{end}", of(row * width + column));
+            }
+        }
+    };
+    grid(&|tile| board.tiles[tile].face as i32);
+    grid(&|tile| match board.tiles[tile].owner {
+        255 => 0,
+        owner if usize::from(owner) == seat => 1,
+        _ => 2,
+    });
+    grid(&|tile| board.tiles[tile].army);
+    text
+}
+
+/// Reads an answer: `kind row column direction half`, with the kinds 0 march, 1 pass and 2 build.
+/// An order that is illegal on the board is a pass there; one that says nothing is none.
+#[must_use]
+pub fn parse(line: &str, start: &Start) -> Option<Order> {
+    let numbers: Vec<i32> =
+        line.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [kind, row, column, direction, half] = numbers[..] else { return None };
+    let inside = |n: i32, side: u16| u16::try_from(n).ok().filter(|&n| n < side);
+    let tile = || Some(inside(row, start.height)? * start.width + inside(column, start.width)?);
+    match kind {
+        // Beside the board there is nothing to march from: a lost turn.
+        0 => {
+            let direction = u8::try_from(direction).ok().filter(|&d| d < 4)?;
+            Some(tile().map_or(Order::PASS, |tile| Order::step(tile, direction, half == 1)))
+        }
+        1 => Some(Order::PASS),
+        2 => Some(tile().map_or(Order::PASS, Order::build)),
+        _ => None,
+    }
+}
+
+// The face's numbers are those of the protocol.
+const _: () = assert!(Face::FogStructure as u8 == 5 && Face::City as u8 == 3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Start {
+        Start::from_text("A . #\n. c40 B").unwrap()
+    }
+
+    #[test]
+    fn answers_are_orders_or_nothing() {
+        let start = start();
+        assert_eq!(parse("0 1 2 0 1", &start), Some(Order::step(5, 0, true)));
+        assert_eq!(parse(" 0 0 1 3 7 ", &start), Some(Order::step(1, 3, false)));
+        assert_eq!(parse("1 0 0 0 0", &start), Some(Order::PASS));
+        assert_eq!(parse("2 1 0 0 0", &start), Some(Order::build(3)));
+        assert_eq!(parse("0 2 0 0 0", &start), Some(Order::PASS), "beside the board");
+        assert_eq!(parse("0 -1 0 0 0", &start), Some(Order::PASS));
+        for line in ["", "pass", "0 0 0 0", "0 0 0 4 0", "3 0 0 0 0", "0 0 0 0 0 0", "0 0 0 0.5 0"]
+        {
+            assert_eq!(parse(line, &start), None, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `bivouac arena`: tournaments of policies and of programs.
+#![cfg(unix)]
+#![expect(clippy::pedantic, clippy::unwrap_used, reason = "test code: what goes wrong fails")]
+
+mod common;
+
+use std::fs;
+
+use common::{bivouac, done, folder, parquet_files, shown, text};
+use serde_json::Value;
+
+/// Runs a tournament of small games and returns what it tells.
+fn arena(name: &str, args: &[&str]) -> Value {
+    let out = folder(name);
+    let common = ["--size", "10x10", "--max-ticks", "150", "--json", "--out", shown(&out)];
+    let told = done(&[&["arena"], args, &common].concat());
+    serde_json::from_str(&told).unwrap()
+}
+
+#[test]
+fn the_better_policy_wins_and_the_games_can_be_played_again() {
+    let args = ["hunter", "random", "expander", "--games", "40", "--swap-sides"];
+    let told = arena("arena-policies", &args);
+    assert_eq!(told["contestants"], serde_json::json!(["hunter", "random", "expander"]));
+    assert_eq!(told["games"], serde_json::json!([80, 80, 80]));
+    let elo = |i: usize| told["elo"][i].as_f64().unwrap();
+    assert!(elo(0) > elo(1) && elo(2) > elo(1), "{told}");
+    let pairing = &told["pairings"][0];
+    let sum: u64 = ["wins", "losses", "draws"].iter().map(|n| pairing[*n].as_u64().unwrap()).sum();
+    assert_eq!(sum, 40);
+    assert!(pairing["rate"].as_f64().unwrap() > 0.5, "{pairing}");
+    let out = folder("arena-again");
+    done(&["verify", shown(&out.with_file_name("arena-policies"))]);
+    // The same arguments give the same games, on any number of threads.
+    let again = arena("arena-again", &[&args[..], &["--threads", "1"]].concat());
+    assert_eq!(again, told);
+    let files = parquet_files(&out);
+    assert_eq!(files, parquet_files(&out.with_file_name("arena-policies")));
+    assert!(!files.is_empty());
+}
+
+/// A program that plays as its script says.
+fn program(name: &str, script: &str) -> String {
+    let root = folder(name);
+    fs::create_dir_all(&root).unwrap();
+    let path = root.join("bot.sh");
+    fs::write(&path, script).unwrap();
+    format!("sh {}", shown(&path))
+}
+
+/// Time enough on any machine.
+const PATIENT: [&str; 4] = ["--first-ms", "600000", "--turn-ms", "600000"];
+
+/// Reads a frame of a board of ten rows, after the first line of all.
+const READ: &str = "read hello
+frame() { for line in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
+do read row || exit 0; done; }
+";
+
+#[test]
+fn a_program_plays_by_the_protocol_of_the_competition() {
+    let passes = program("arena-passes", &format!("{READ}while frame; do echo 1 0 0 0 0; done\n"));
+    let told = arena(
+        "arena-program",
+        &[&["expander", &passes, "--games", "2", "--swap-sides"][..], &PATIENT].concat(),
+    );
+    assert_eq!(told["faulty"], serde_json::json!([0, 0]), "{told}");
+    assert_eq!(told["points"][0].as_f64().unwrap() + told["points"][1].as_f64().unwrap(), 2.0);
+    let out = folder("arena-none").with_file_name("arena-program");
+    done(&["verify", shown(&out)]);
+}
+
+#[test]
+fn a_program_that_crashes_stalls_or_babbles_loses_and_is_reported() {
+    let crashes = format!("{READ}frame; echo 1 0 0 0 0; frame; exit 7\n");
+    let stalls = format!("{READ}frame; echo 1 0 0 0 0; exec sleep 600\n");
+    let babbles = format!("{READ}while frame; do echo I resign; done\n");
+    let hoards = "exec python3 -c 'x = bytearray(1 << 40)'\n".to_owned();
+    for (name, script, patience, what) in [
+        ("crashes", crashes, PATIENT, "the program ended (exit status: 7)"),
+        ("stalls", stalls, ["--first-ms", "600000", "--turn-ms", "50"], "no answer in time"),
+        ("babbles", babbles, PATIENT, "\"I resign\" is no order"),
+        ("hoards", hoards, PATIENT, "the program ended"),
+    ] {
+        let bot = program(&format!("arena-{name}"), &script);
+        let args = ["random", &bot, "--games", "2", "--swap-sides"];
+        let told = arena(&format!("arena-{name}-games"), &[&args[..], &patience].concat());
+        assert_eq!(told["pairings"][0]["wins"], 2, "{name}: {told}");
+        assert_eq!(told["faulty"], serde_json::json!([0, 2]));
+        let said = told["faults"][0]["what"].as_str().unwrap();
+        assert!(said.starts_with(what), "{name}: {said}");
+        let games = folder("arena-none").with_file_name(format!("arena-{name}-games"));
+        done(&["verify", shown(&games)]);
+    }
+}
+
+#[test]
+fn tournaments_that_cannot_be_are_refused() {
+    let out = folder("arena-refused");
+    for (args, wanted) in [
+        (vec!["hunter", "hunter"], "named twice"),
+        (vec!["hunter", ""], "contestant 2"),
+        (vec!["hunter", "random", "--ruleset", "chess"], "chess"),
+        (vec!["hunter", "random", "--max-ticks", "0"], "--max-ticks 0"),
+    ] {
+        let run = bivouac(&[&["arena"], &args[..], &["--out", shown(&out)]].concat());
+        assert_eq!(run.status.code(), Some(1), "{args:?}");
+        assert!(text(&run.stderr).contains(wanted), "{args:?}: {}", text(&run.stderr));
+    }
+    assert_eq!(bivouac(&["arena", "hunter"]).status.code(), Some(2));
+}

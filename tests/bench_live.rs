@@ -1,0 +1,26 @@
+//! `bivouac bench --live`: the load bench of live games, at a hundredth of its size.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::done;
+use serde_json::Value;
+
+#[test]
+fn every_load_is_played_and_no_update_is_missing() {
+    let args = ["bench", "--live", "--live-percent", "1", "--seconds", "0.05", "--json"];
+    let loads: Value = serde_json::from_str(&done(&args)).unwrap();
+    let loads = loads.as_array().unwrap();
+    let games: Vec<u64> = loads.iter().map(|load| load["games"].as_u64().unwrap()).collect();
+    assert_eq!(games, [100, 100, 50, 1000]);
+    for load in loads {
+        assert_eq!(load["missing_updates"], 0, "{load}");
+        // How much was done in so short a time is up to the machine.
+        if load["games"] == 1000 {
+            assert_eq!(
+                (&load["ticks_per_second"], &load["updates_per_second"]),
+                (&0.0.into(), &0.0.into())
+            );
+        }
+    }
+}

@@ -1,0 +1,140 @@
+"""Live games with grpcio, through the package in `python/`."""
+
+import asyncio
+import filecmp
+import random
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("grpc")
+
+import bivouac  # noqa: E402
+from bivouac.live import AsyncGameClient, Board, Bot, GameClient, GameError  # noqa: E402
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def client(serve):
+    with GameClient(serve("--games", "0").uri) as client:
+        yield client
+
+
+class Wanderer(Bot):
+    """Plays random legal marches and keeps what it was told."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.told = []
+
+    def on_start(self, board):
+        self.told.append("start")
+
+    def act(self, board):
+        return self.random.choice(board.legal_actions() or [None])
+
+    def on_end(self, board):
+        self.told.append("end")
+
+
+def test_the_package_has_the_client_at_its_top():
+    assert bivouac.GameClient is GameClient
+    assert bivouac.Bot is Bot
+
+
+def test_generated_code_is_that_of_the_proto_files(tmp_path):
+    protoc = pytest.importorskip("grpc_tools.protoc")
+    out = [f"--{kind}={tmp_path}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
+    source = f"-I{REPOSITORY / 'proto/proto'}"
+    assert protoc.main(["protoc", source, *out, "bivouac/v1/games.proto"]) == 0
+    for name in ("games_pb2.py", "games_pb2.pyi", "games_pb2_grpc.py"):
+        kept = REPOSITORY / "python/bivouac/v1" / name
+        assert filecmp.cmp(kept, tmp_path / "bivouac/v1" / name, shallow=False), name
+
+
+def test_bots_play_a_game_to_its_end(client):
+    game = client.create(size=(6, 6), pace="lockstep", turn_ms=3_600_000, max_ticks=100, seed=3)
+    bots = [Wanderer(seed) for seed in range(2)]
+    boards = [None, None]
+
+    def play(number):
+        boards[number] = bots[number].play(client, game.id, f"bot {number}")
+
+    threads = [threading.Thread(target=play, args=(number,)) for number in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join(timeout=300) for thread in threads]
+    assert [board.is_over for board in boards] == [True, True]
+    assert boards[0].ended == boards[1].ended
+    assert sorted(boards[0].ended.ranking) == [0, 1]
+    for bot in bots:
+        assert bot.told == ["start", "end"]
+        assert bot.refused == []
+
+
+def test_updates_give_the_state(client):
+    game = client.create(size=(9, 7), policies=["expander"], pace="lockstep", max_ticks=60, seed=1)
+    seat = client.join(game.id, "ada")
+    dice = random.Random(5)
+    for board in seat.updates():
+        if board.is_over:
+            break
+        state = seat.state()
+        assert (board.faces.shape, board.tick) == ((9, 7), state.tick)
+        for name in ("faces", "owners", "armies", "land", "army"):
+            assert np.array_equal(getattr(board, name), getattr(state, name)), name
+        seat.submit(dice.choice(board.legal_actions() or [None]), expected_tick=board.tick)
+    assert board.tick == 60 or not board.ended.is_truncated
+
+
+def test_refusals_have_reasons(client):
+    game = client.create(pace="lockstep")
+    seat = client.join(game.id, "ada")
+    with pytest.raises(GameError) as refusal:
+        client.join(game.id, "ada")
+    assert refusal.value.reason == "ALREADY_JOINED"
+    with pytest.raises(GameError) as refusal:
+        seat.submit(None)
+    assert refusal.value.reason == "WRONG_PHASE"
+    assert "lobby" in str(refusal.value)
+    seat.token = "0" * 32
+    with pytest.raises(GameError) as refusal:
+        seat.state()
+    assert refusal.value.reason == "BAD_TOKEN"
+    client.delete(game)
+    assert list(client.list()) == []
+
+
+def test_spectators_see_what_players_do_not(client):
+    game = client.create(
+        size=(8, 8), policies=["expander", "hunter"], pace="free", max_ticks=50, spectators=True
+    )
+    boards = [board.faces.copy() for board in client.spectate(game.id)]
+    assert all((faces != 0).all() for faces in boards)
+
+
+def test_the_client_for_asyncio_plays(client):
+    async def play():
+        async with AsyncGameClient(client.target) as other:
+            game = await other.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=30)
+            seat = await other.join(game.id, "ada")
+            async for board in seat.updates():
+                if board.is_over:
+                    return board
+                assert np.array_equal(board.faces, (await seat.state()).faces)
+                await seat.submit((board.legal_actions() or [None])[0])
+
+    board = asyncio.run(play())
+    assert isinstance(board, Board) and board.ended is not None
+
+
+def test_a_server_that_wants_a_token_gets_it(serve):
+    secret = "a secret of some length"
+    server = serve("--games", "0", env={"BIVOUAC_TOKEN_DRIVE": secret})
+    with GameClient(server.uri) as stranger, pytest.raises(GameError):
+        stranger.create()
+    with GameClient(server.uri, token=secret) as client:
+        game = client.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=5)
+        assert Wanderer(1).play(client, game.id, "ada").is_over

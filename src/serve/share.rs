@@ -27,6 +27,10 @@ use super::{
 /// Bytes of a batch at most: below what clients refuse by default, with room for the rest.
 const BATCH_BYTES: usize = 2 << 20;
 
+/// The part of [`BATCH_BYTES`] with which a batch leaves, unless a ticket says how many rows it has:
+/// 256 KiB.
+const ENOUGH: usize = 8;
+
 /// Bytes and number of the messages that are kept for streams of the same form. Streams further
 /// behind encode again.
 const RECENT_BYTES: u64 = 4 << 20;
@@ -76,9 +80,11 @@ impl Shares {
         let filter = Filter::new(form, &self.schema, &self.policies)?;
         let row_bytes = self.row_bytes(filter.schema());
         let most = BATCH_BYTES / row_bytes.max(1);
-        // A power of two goes well with the engine's own batches.
-        let usual = 1 << (most / 2).max(1).ilog2();
-        let batch_rows = form.batch_rows.unwrap_or(usual);
+        let most = most.max(1);
+        let batch_rows = form.batch_rows.unwrap_or(most);
+        // Batches of the engine are about as large, and leave as they are: to put two together
+        // would cost more than it saves.
+        let enough_rows = form.batch_rows.unwrap_or(most.div_ceil(ENOUGH));
         if batch_rows > most {
             let reason = format!(
                 "{batch_rows} rows of up to {row_bytes} bytes are more than the {BATCH_BYTES} \
@@ -91,6 +97,7 @@ impl Shares {
             preamble: encoder.preamble().to_vec(),
             filter,
             batch_rows,
+            enough_rows,
             max_wait: form.max_wait.unwrap_or(MAX_WAIT),
             made: Mutex::new(Made { encoder, recent: VecDeque::new() }),
         })
@@ -113,7 +120,10 @@ impl Shares {
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) filter: Filter,
+    /// Rows of a batch at most.
     pub(super) batch_rows: usize,
+    /// Rows with which a batch leaves.
+    pub(super) enough_rows: usize,
     pub(super) max_wait: Duration,
     preamble: Vec<FlightData>,
     made: Mutex<Made>,

@@ -131,7 +131,7 @@ impl Stream {
                     let rows = self.share.filter.apply(&entry.batch, range.start, range.len())?;
                     drop(entry);
                     self.gather(rows, first, first + range.len() as u64);
-                    if self.gathered.n_rows >= self.share.batch_rows {
+                    if self.gathered.n_rows >= self.share.enough_rows {
                         self.flush().await?;
                     }
                 }

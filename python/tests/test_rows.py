@@ -23,7 +23,7 @@ def games(tmp_path_factory):
     envs.reset()
     games = envs.games()
     path = tmp_path_factory.mktemp("games") / "games.parquet"
-    pq.write_table(bivouac.games_table(games), path, compression="zstd")
+    pq.write_table(bivouac.games_table(games), path)
     return path, games
 
 

@@ -131,7 +131,7 @@ def test_the_client_for_asyncio_plays(client):
 
 
 def test_a_server_that_wants_a_token_gets_it(serve):
-    secret = "a secret of some length"
+    secret = "a-secret-of-some-length"
     server = serve("--games", "0", env={"BIVOUAC_TOKEN_DRIVE": secret})
     with GameClient(server.uri) as stranger, pytest.raises(GameError):
         stranger.create()

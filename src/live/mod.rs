@@ -8,7 +8,7 @@
 //! stream ◀── Mailbox (bounded, one per stream) ◀── Update, encoded once per view ◀──┘
 //! ```
 //!
-//! A game costs its bytes in the world, a [`game::Game`] here and one entry in [`timers`]; it has no
+//! A game costs its bytes in the world, a `game::Game` here and one entry in `timers`; it has no
 //! thread, task or lock. The arena never waits for the network: an answer or an update that nobody
 //! takes is dropped. Nothing here knows gRPC; `serve` translates.
 

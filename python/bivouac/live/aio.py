@@ -1,4 +1,7 @@
-"""The client of live games for asyncio: the methods of `GameClient` as coroutines."""
+"""The client of live games for asyncio: creating, joining and playing them, as coroutines.
+
+Lists of games, spectators and what an owner does with a game are in `GameClient` alone.
+"""
 
 from __future__ import annotations
 

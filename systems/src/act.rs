@@ -2,7 +2,7 @@
 
 use crate::{
     components::Cell,
-    envs::refusal,
+    envs::actions,
     isa::Isa,
     policies::{self, Policy},
     rules::view::View,
@@ -48,7 +48,7 @@ fn hear<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, P,
             continue;
         }
         let (action, format) = (inbox.actions[agent], context.outbox.format);
-        let (order, refusal) = refusal::read(game, shape, rules, seat, action, format);
+        let (order, refusal) = actions::read(game, shape, rules, seat, action, format);
         game.orders.0[seat] = order;
         inbox.refused[agent] = refusal as u8;
     }

@@ -18,12 +18,12 @@
 //! # Ok::<(), systems::envs::EnvError>(())
 //! ```
 
+pub(crate) mod actions;
 mod aside;
 mod episodes;
 mod error;
 mod frame;
 mod frames;
-pub(crate) mod refusal;
 mod snapshot;
 mod spec;
 mod vector;
@@ -31,8 +31,8 @@ mod vector;
 pub use self::{
     error::EnvError,
     frame::Frame,
-    refusal::Refusal,
     snapshot::Snapshot,
     spec::{Autoreset, EnvSpec, Opening, Seeds, VectorSpec},
     vector::{Episode, Finals, VectorEnv},
 };
+pub use crate::rules::refusal::Refusal;

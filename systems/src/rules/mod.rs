@@ -11,6 +11,7 @@ pub mod legality;
 pub mod order;
 pub mod plane;
 pub mod ranking;
+pub mod refusal;
 pub mod ruleset;
 pub mod shape;
 pub mod tick;

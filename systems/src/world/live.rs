@@ -7,7 +7,11 @@ use crate::{
     bundle::borrow,
     components::{Cell, Command, Order, Standing, State},
     queue::{Queues, TickNews},
-    rules::{ruleset::Rules, view::View},
+    rules::{
+        refusal::{Refusal, build_price, judge},
+        ruleset::Rules,
+        view::View,
+    },
     visit::{Rulebook, Shapes},
 };
 
@@ -186,40 +190,31 @@ fn check<const K: usize, const P: usize, A: Cell>(
     rules: &Rules,
     order: Order,
 ) -> Result<(), OrderFault> {
-    if !view.is_alive(view.seat()) {
-        return Err(OrderFault::Eliminated { seat: view.seat() });
-    }
+    let refusal = judge(&view, rules, order);
     let tiles = view.shape().tiles();
     let (tile, direction) = match order.command() {
-        Command::Pass => return Ok(()),
+        Command::Pass => (0, None),
         Command::Step { from, direction, .. } => (from, Some(direction)),
         Command::Build { tile } => (tile, None),
     };
-    if tile >= tiles || direction.is_some_and(|d| !view.shape().inner[usize::from(d)].has(tile)) {
-        return Err(OrderFault::Outside { tile, tiles });
-    }
-    if !view.own().has(tile) {
-        return Err(OrderFault::NotOwned { tile });
-    }
-    let army = view.army(tile);
-    let Some(direction) = direction else {
-        let structures = view.own() & (view.cities() | view.generals());
-        if rules.build.price == 0 || structures.has(tile) {
-            return Err(OrderFault::CannotBuild { tile });
+    let leaves =
+        |direction: u8| tile < tiles && !view.shape().inner[usize::from(direction)].has(tile);
+    let army = view.army(tile.min(tiles - 1));
+    Err(match refusal {
+        Refusal::None => return Ok(()),
+        Refusal::NotAlive => OrderFault::Eliminated { seat: view.seat() },
+        Refusal::NotOwned if !direction.is_some_and(leaves) => OrderFault::NotOwned { tile },
+        Refusal::OutOfRange | Refusal::OffBoard | Refusal::NotOwned => {
+            OrderFault::Outside { tile, tiles }
         }
-        let need = crate::rules::legality::price(rules, view.shape(), &structures, tile);
-        return if army < need {
-            Err(OrderFault::ArmyTooSmall { tile, army, need })
-        } else {
-            Ok(())
-        };
-    };
-    if view.steps()[usize::from(direction)].has(tile) {
-        return Ok(());
-    }
-    let to = view.shape().step(tile, direction);
-    if view.mountains().has(to) {
-        return Err(OrderFault::Mountain { tile: to });
-    }
-    Err(OrderFault::ArmyTooSmall { tile, army, need: 2 })
+        Refusal::Mountain => {
+            let to = direction.map_or(tile, |direction| view.shape().step(tile, direction));
+            OrderFault::Mountain { tile: to }
+        }
+        Refusal::ArmyTooSmall => OrderFault::ArmyTooSmall { tile, army, need: 2 },
+        Refusal::NoBuild => match build_price(&view, rules, tile) {
+            Some(need) => OrderFault::ArmyTooSmall { tile, army, need },
+            None => OrderFault::CannotBuild { tile },
+        },
+    })
 }

@@ -12,14 +12,15 @@ use serde_json::Value;
 /// Runs a tournament of small games and returns what it tells.
 fn arena(name: &str, args: &[&str]) -> Value {
     let out = folder(name);
-    let common = ["--size", "10x10", "--max-ticks", "150", "--json", "--out", shown(&out)];
+    let common = ["--json", "--out", shown(&out)];
     let told = done(&[&["arena"], args, &common].concat());
     serde_json::from_str(&told).unwrap()
 }
 
 #[test]
 fn the_better_policy_wins_and_the_games_can_be_played_again() {
-    let args = ["hunter", "random", "expander", "--games", "40", "--swap-sides"];
+    let args =
+        [&["hunter", "random", "expander", "--games", "40", "--swap-sides"][..], &SMALL].concat();
     let told = arena("arena-policies", &args);
     assert_eq!(told["contestants"], serde_json::json!(["hunter", "random", "expander"]));
     assert_eq!(told["games"], serde_json::json!([80, 80, 80]));
@@ -48,6 +49,9 @@ fn program(name: &str, script: &str) -> String {
     format!("sh {}", shown(&path))
 }
 
+/// Games that are soon over.
+const SMALL: [&str; 4] = ["--size", "10x10", "--max-ticks", "150"];
+
 /// Time enough on any machine.
 const PATIENT: [&str; 4] = ["--first-ms", "600000", "--turn-ms", "600000"];
 
@@ -62,7 +66,7 @@ fn a_program_plays_by_the_protocol_of_the_competition() {
     let passes = program("arena-passes", &format!("{READ}while frame; do echo 1 0 0 0 0; done\n"));
     let told = arena(
         "arena-program",
-        &[&["expander", &passes, "--games", "2", "--swap-sides"][..], &PATIENT].concat(),
+        &[&["expander", &passes, "--games", "2", "--swap-sides"][..], &SMALL, &PATIENT].concat(),
     );
     assert_eq!(told["faulty"], serde_json::json!([0, 0]), "{told}");
     assert_eq!(told["points"][0].as_f64().unwrap() + told["points"][1].as_f64().unwrap(), 2.0);
@@ -84,7 +88,7 @@ fn a_program_that_crashes_stalls_or_babbles_loses_and_is_reported() {
     ] {
         let bot = program(&format!("arena-{name}"), &script);
         let args = ["random", &bot, "--games", "2", "--swap-sides"];
-        let told = arena(&format!("arena-{name}-games"), &[&args[..], &patience].concat());
+        let told = arena(&format!("arena-{name}-games"), &[&args[..], &SMALL, &patience].concat());
         assert_eq!(told["pairings"][0]["wins"], 2, "{name}: {told}");
         assert_eq!(told["faulty"], serde_json::json!([0, 2]));
         let said = told["faults"][0]["what"].as_str().unwrap();
@@ -92,6 +96,15 @@ fn a_program_that_crashes_stalls_or_babbles_loses_and_is_reported() {
         let games = folder("arena-none").with_file_name(format!("arena-{name}-games"));
         done(&["verify", shown(&games)]);
     }
+}
+
+#[test]
+fn a_program_that_never_reads_holds_up_nobody() {
+    // The frames of a game are more than a pipe holds.
+    let deaf = program("arena-deaf", "while echo 1 0 0 0 0; do :; done\n");
+    let args = ["random", &deaf, "--games", "1", "--size", "24x24", "--max-ticks", "100"];
+    let told = arena("arena-deaf-games", &[&args[..], &PATIENT].concat());
+    assert_eq!(told["faulty"], serde_json::json!([0, 0]), "{told}");
 }
 
 #[test]

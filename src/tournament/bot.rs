@@ -1,14 +1,14 @@
 //! A program that plays over its stdin and stdout, as in the generals.bot competition.
 //!
 //! It is told `<player> <height> <width>` once, then each tick the frame that
-//! [`frame`] writes, and answers one line: `kind row column direction half`. The end of its input
-//! is the end of the game.
+//! [`frame`] writes, and answers one line: `kind row column direction half`. Its process ends with
+//! the game.
 
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -43,12 +43,18 @@ impl Default for BotLimits {
 /// Bytes of an answer at most.
 const LINE: u64 = 256;
 
+/// Frames and answers that wait for a program, or from it. A game waits for each answer, so more
+/// than this wait only if the program does not read, or answers what it was not asked.
+const WAITING: usize = 16;
+
+/// How often a program whose output has ended is looked at until its process has ended as well.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// A program at play.
 pub(super) struct Bot {
     seat: usize,
     child: Child,
-    /// Closed when the program is told of the end.
-    stdin: Option<ChildStdin>,
+    frames: SyncSender<String>,
     answers: Receiver<String>,
     limits: BotLimits,
     deadline: Instant,
@@ -83,32 +89,40 @@ impl Bot {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let stdin = child.stdin.take();
+        let stdin = child.stdin.take().ok_or_else(|| io::Error::other("it has no stdin"))?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;
-        let (told, answers) = mpsc::sync_channel(4);
-        thread::Builder::new().name("bot".to_owned()).spawn(move || listen(stdout, &told))?;
+        let (frames, to_tell) = mpsc::sync_channel(WAITING);
+        let (told, answers) = mpsc::sync_channel(WAITING);
+        thread::Builder::new().name("bot-in".to_owned()).spawn(move || speak(stdin, &to_tell))?;
+        thread::Builder::new().name("bot-out".to_owned()).spawn(move || listen(stdout, &told))?;
         let (deadline, is_first) = (Instant::now() + limits.first, true);
         let (owed, faults, is_gone) = (0, 0, false);
-        let mut bot =
-            Self { seat, child, stdin, answers, limits, deadline, is_first, owed, faults, is_gone };
-        bot.write(&format!("{seat} {} {}\n", start.height, start.width));
+        let bot = Self {
+            seat,
+            child,
+            frames,
+            answers,
+            limits,
+            deadline,
+            is_first,
+            owed,
+            faults,
+            is_gone,
+        };
+        bot.write(format!("{seat} {} {}\n", start.height, start.width));
         Ok(bot)
     }
 
     /// Shows the program the board.
     pub(super) fn tell(&mut self, board: &SeenBoard, standing: &Scoreboard, start: &Start) {
-        let text = frame(board, standing, start, self.seat);
-        self.write(&text);
+        self.write(frame(board, standing, start, self.seat));
         let time = if self.is_first { self.limits.first } else { self.limits.turn };
         (self.deadline, self.is_first) = (Instant::now() + time, false);
     }
 
-    fn write(&mut self, text: &str) {
+    fn write(&self, text: String) {
         // A program that reads nothing is found out by its answers, and one that is gone too.
-        let Some(stdin) = &mut self.stdin else { return };
-        if stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).is_err() {
-            self.is_gone = true;
-        }
+        let _is_read = self.frames.try_send(text).is_ok();
     }
 
     /// The program's order, and what was wrong with its answer.
@@ -132,10 +146,20 @@ impl Bot {
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.is_gone = true;
-                    let how = self.child.try_wait().ok().flatten();
-                    let how = how.map_or_else(|| "its output ended".to_owned(), |s| s.to_string());
+                    let how = self.end();
                     return self.fault(format!("the program ended ({how})"));
                 }
+            }
+        }
+    }
+
+    /// How the program ended. Its output ends a moment before its process does.
+    fn end(&mut self) -> String {
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.to_string(),
+                Ok(None) if Instant::now() < self.deadline => thread::sleep(LOOK),
+                _ => return "its output ended".to_owned(),
             }
         }
     }
@@ -153,10 +177,18 @@ impl Bot {
 
 impl Drop for Bot {
     fn drop(&mut self) {
-        // The end of the input is the end of the game; who does not go is sent away.
-        self.stdin = None;
+        // Who plays no more is sent away, and with it go both ends of its pipes.
         let _is_running = self.child.kill().is_ok();
         let _is_collected = self.child.wait().is_ok();
+    }
+}
+
+/// Writes frames to a program, which may be slow to read them, until there are no more.
+fn speak(mut stdin: ChildStdin, frames: &Receiver<String>) {
+    for text in frames {
+        if stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).is_err() {
+            return;
+        }
     }
 }
 

@@ -193,7 +193,7 @@ fn speak(mut stdin: ChildStdin, frames: &Receiver<String>) {
 }
 
 /// Hands on the lines that a program writes.
-fn listen(stdout: ChildStdout, told: &mpsc::SyncSender<String>) {
+fn listen(stdout: ChildStdout, told: &SyncSender<String>) {
     let mut reader = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();

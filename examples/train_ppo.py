@@ -386,7 +386,8 @@ def train(options: argparse.Namespace) -> None:
         if seconds - looked > 60 * options.look_every:
             looked = seconds
             for opponent in options.judges:
-                row[f"wins/{opponent}"] = evaluate(learner.network, opponent, 200, options.size)["wins"]
+                found = evaluate(learner.network, opponent, 200, options.size, max_ticks=options.judge_ticks)
+                row[f"wins/{opponent}"] = found["wins"]
             save(learner.network, options, options.out / "agent.pt")
             if learner.copies is not None:
                 learner.copies.add(learner.network)
@@ -394,15 +395,13 @@ def train(options: argparse.Namespace) -> None:
         print({name: round(value, 3) for name, value in row.items()}, flush=True)
     save(learner.network, options, options.out / "agent.pt")
     curve.draw()
-    report(learner.network, options.judges, options.games, options.size)
+    report(learner.network, options.judges, options.games, options.size, max_ticks=options.judge_ticks)
 
 
-def report(
-    network: Network, opponents: list[str], games: int, size: int, *, layout: str = LAYOUT
-) -> None:
+def report(network: Network, opponents: list[str], games: int, size: int, **rest: Any) -> None:
     """Prints the evaluation against each opponent."""
     for opponent in opponents:
-        found = evaluate(network, opponent, games, size, layout=layout)
+        found = evaluate(network, opponent, games, size, **rest)
         print(
             f"against {opponent}: {found['wins']:.1%} won of {games} games, 95 % interval"
             f" {found['low']:.1%} to {found['high']:.1%}; {found['losses']:.1%} lost,"
@@ -426,6 +425,7 @@ def main() -> None:
     parser.add_argument(
         "--judges", nargs="+", default=["random", "expander"], help="policies to be evaluated against"
     )
+    parser.add_argument("--judge-ticks", type=int, default=1000, help="cuts games of evaluations off")
     parser.add_argument("--envs", type=int, default=256)
     parser.add_argument("--ticks", type=int, default=64, help="ticks between improvements")
     parser.add_argument("--epochs", type=int, default=2)
@@ -453,7 +453,7 @@ def main() -> None:
         train(options)
         return
     network, about = load(options.evaluate, options.device)
-    report(network, options.judges, options.games, about["size"])
+    report(network, options.judges, options.games, about["size"], max_ticks=options.judge_ticks)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ mod envs;
 mod requests;
 #[path = "flight/slow.rs"]
 mod slow;
+#[path = "flight/spill.rs"]
+mod spill;
 #[path = "flight/stored.rs"]
 mod stored;
 #[path = "flight/streams.rs"]

@@ -37,6 +37,7 @@ mod resume;
 pub mod schema;
 pub mod seats;
 mod segment;
+pub mod spill;
 pub mod stopwatch;
 mod storage;
 pub mod stored_rows;

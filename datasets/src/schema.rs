@@ -337,6 +337,30 @@ pub mod episode {
     pub const ROWS: &str = "rows";
 }
 
+/// Names of the columns that rows have besides while they wait on disk for a slow stream.
+pub mod spill {
+    /// Index of the game among those of its seed.
+    pub const GAME: &str = super::episode::GAME;
+    /// Name of the ruleset, where it is known.
+    pub const RULESET: &str = super::game::RULESET;
+    /// The row's number in its run of the server.
+    pub const NUMBER: &str = "number";
+}
+
+/// The columns of a segment of spilled rows: those of the rows, and [`spill`].
+#[must_use]
+pub fn spilled(rows: &SchemaRef) -> SchemaRef {
+    let besides = [
+        scalar(spill::GAME, DataType::UInt64),
+        Field::new(spill::RULESET, policy_type(), true),
+        scalar(spill::NUMBER, DataType::UInt64),
+    ];
+    let fields: Fields = rows.fields().iter().cloned().chain(besides.map(Arc::new)).collect();
+    let mut metadata = rows.metadata().clone();
+    metadata.insert(KIND.to_owned(), "spill".to_owned());
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
 /// The columns of `meta/episodes`: one row per episode and agent.
 #[must_use]
 pub fn episodes() -> SchemaRef {

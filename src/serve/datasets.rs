@@ -16,7 +16,7 @@ use tonic::Status;
 use super::{
     ServeError,
     fields::malformed,
-    message::Message,
+    message::{About, Message},
     share::{Share, Shares},
     ticket::Ticket,
 };
@@ -160,7 +160,7 @@ async fn send_all(
             Ok(None) => return,
             Ok(Some(message)) => {
                 reading.dataset.shares.sent.message(message.rows, message.bytes());
-                Ok(message.for_stream(0, None))
+                Ok(message.for_stream(About::default()))
             }
             Err(error) => {
                 reading.is_done = true;
@@ -190,7 +190,7 @@ impl Reading {
     fn message(&mut self) -> Result<Option<Arc<Message>>, ServeError> {
         while let Some((first, batch)) = self.batches.next().transpose()? {
             let len = batch.rows.num_rows();
-            let rows = self.share.filter.apply(&batch, 0, len)?;
+            let rows = self.share.filter.apply(&batch)?;
             let is_full = self.n_rows + rows.num_rows() > self.share.batch_rows;
             let message = if is_full { self.flush()? } else { None };
             self.n_rows += rows.num_rows();

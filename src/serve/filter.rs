@@ -49,21 +49,14 @@ impl Filter {
         &self.schema
     }
 
-    /// The rows that pass, of `len` rows from row `first`. Where all do they are shown, not copied.
+    /// The rows that pass. Where all do they are shown, not copied.
     ///
     /// # Errors
     ///
     /// Columns that are not those that the filter was made for.
-    pub fn apply(
-        &self,
-        batch: &LiveBatch,
-        first: usize,
-        len: usize,
-    ) -> Result<RecordBatch, ArrowError> {
-        let rows = batch.rows.slice(first, len);
-        let shown = rows.project(&self.columns)?;
-        let games = &batch.games.values()[first..first + len];
-        let passes: Vec<bool> = self.passes(&rows, games);
+    pub fn apply(&self, batch: &LiveBatch) -> Result<RecordBatch, ArrowError> {
+        let shown = batch.rows.project(&self.columns)?;
+        let passes: Vec<bool> = self.passes(&batch.rows, batch.games.values());
         if passes.iter().all(|&passes| passes) {
             return Ok(shown);
         }

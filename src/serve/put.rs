@@ -12,7 +12,7 @@ use std::{
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch,
-        UInt64Array, new_null_array,
+        StringArray, UInt64Array, new_null_array,
     },
     compute::{cast, filter_record_batch},
     datatypes::{DataType, Float32Type, Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
@@ -33,7 +33,7 @@ use tonic::{Status, Streaming};
 use super::{
     ServeError,
     fields::{malformed, unsigned},
-    log::Log,
+    log::{Log, Wait},
 };
 
 /// Agents' episodes of which the last row is remembered; the oldest are forgotten first.
@@ -175,8 +175,9 @@ impl Taker {
             let rows = filter_record_batch(&rows, &BooleanArray::from(is_new))?;
             // A game that was played elsewhere has no number here; its episode stands for it.
             let games: UInt64Array = rows[column::EPISODE_ID].as_primitive().clone();
+            let rulesets = unknown_rulesets(rows.num_rows());
             // Still under the lock: the rows of an agent reach the ring in their order.
-            self.log.publish(LiveBatch { rows, games });
+            self.log.publish(LiveBatch { rows, games, rulesets }, Wait::Always);
         }
         Ok(taken)
     }
@@ -265,6 +266,12 @@ impl Taker {
         }
         Ok(())
     }
+}
+
+/// Actors do not say which rules they played by.
+fn unknown_rulesets(rows: usize) -> DictionaryArray<Int32Type> {
+    let names = Arc::new(StringArray::from(Vec::<&str>::new()));
+    DictionaryArray::new(Int32Array::new_null(rows), names)
 }
 
 fn value<T: arrow::datatypes::ArrowPrimitiveType>(

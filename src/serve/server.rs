@@ -27,6 +27,7 @@ use super::{
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    spill::{self, Spill, SpillConfig},
     stats::Stats,
 };
 use crate::live::{
@@ -75,6 +76,8 @@ pub struct ServerConfig {
     pub max_envs: usize,
     /// How long environments wait for a client whose connection broke.
     pub env_grace: Duration,
+    /// Where rows go that slow streams have not taken; nowhere without a folder.
+    pub spill: Option<SpillConfig>,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
     /// How often an idle connection is asked whether its client is alive, and how long the answer
@@ -104,6 +107,7 @@ impl ServerConfig {
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
             env_grace: Duration::from_mins(1),
+            spill: None,
             grace: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
@@ -189,6 +193,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    spill: Option<JoinHandle<Result<(), ServeError>>>,
     archivist: Option<Archivist>,
 }
 
@@ -213,7 +218,10 @@ impl Server {
             readers_at_most: config.max_streams,
             patience: config.patience,
             samples_per_insert: config.samples_per_insert,
+            spill_grace: config.spill.as_ref().map(|spill| spill.grace),
         });
+        let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
+        let spill = spill.transpose()?.map(Arc::new);
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
@@ -240,6 +248,7 @@ impl Server {
         let (mut arena, live) = Arena::new(config.live.clone(), finished);
         let service = Service {
             log: log.clone(),
+            spill: spill.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
@@ -254,7 +263,10 @@ impl Server {
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
         let (simulation, network) = (Some(simulation), Some(network));
-        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+        let spill_log = log.clone();
+        let spill = spill.map(|spill| spawn("spill", move || spill::keep(&spill_log, &spill)));
+        let spill = spill.transpose()?;
+        Ok(Self { address, metrics_address, log, live, stop, simulation, network, spill, archivist })
     }
 
     /// Where metrics are told, if anywhere.
@@ -283,13 +295,16 @@ impl Server {
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
+        // No stream takes rows any more: those that clients may come back for are synced.
+        self.log.flush_spill();
+        let spill = ended("spill", self.spill.take());
         // The arena is gone, and with it who sends games.
         let archive = match self.archivist.take().map(Archivist::finish) {
             None => Ok(()),
             Some(None) => Err(ServeError::Panicked("archive")),
             Some(Some(written)) => written.map_err(ServeError::from),
         };
-        world.and(network).and(archive)
+        world.and(network).and(spill).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -303,6 +318,7 @@ impl Drop for Server {
         self.log.stop();
         self.live.stop();
         self.stop.send_replace(true);
+        self.log.flush_spill();
     }
 }
 
@@ -339,7 +355,8 @@ fn network(
     };
     let sessions = service.sessions.clone();
     let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
-    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let spill = service.spill.clone();
+    let stats = move || Stats::of(&log, spill.as_deref(), &offer.shares.sent, counted.counts());
     let (live, access) = (service.live.clone(), service.access.clone());
     let games = Games::new(live.clone());
     let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));

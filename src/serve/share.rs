@@ -160,6 +160,22 @@ impl Share {
         made.recent.iter().find(|message| message.start == start).cloned()
     }
 
+    /// A message of rows of an earlier run, whose numbers are not those of this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::message`].
+    pub(super) fn message_apart(
+        &self,
+        rows: &[RecordBatch],
+        start: u64,
+        end: u64,
+        sent: &Sent,
+    ) -> Result<Arc<Message>, ArrowError> {
+        sent.encoded();
+        Ok(Arc::new(self.encode(&mut lock(&self.made), rows, start, end)?))
+    }
+
     /// A message of the rows that passed among those that the world numbered `start` to `end`.
     ///
     /// # Errors
@@ -177,21 +193,30 @@ impl Share {
         if let Some(message) = made.recent.iter().find(known) {
             return Ok(message.clone());
         }
-        let message = match rows {
-            [] => {
-                let none = made.encoder.empty().clone();
-                made.encoder.encode(&none, start, end)?
-            }
-            [rows] => made.encoder.encode(rows, start, end)?,
-            _ => {
-                let rows = concat_batches(self.filter.schema(), rows)?;
-                made.encoder.encode(&rows, start, end)?
-            }
-        };
+        let message = Arc::new(self.encode(&mut made, rows, start, end)?);
         sent.encoded();
-        let message = Arc::new(message);
         made.keep(message.clone());
         Ok(message)
+    }
+
+    fn encode(
+        &self,
+        made: &mut Made,
+        rows: &[RecordBatch],
+        start: u64,
+        end: u64,
+    ) -> Result<Message, ArrowError> {
+        match rows {
+            [] => {
+                let none = made.encoder.empty().clone();
+                made.encoder.encode(&none, start, end)
+            }
+            [rows] => made.encoder.encode(rows, start, end),
+            _ => {
+                let rows = concat_batches(self.filter.schema(), rows)?;
+                made.encoder.encode(&rows, start, end)
+            }
+        }
     }
 }
 

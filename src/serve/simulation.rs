@@ -15,7 +15,11 @@ use systems::{
 
 use tokio::sync::mpsc;
 
-use super::{ServeError, log::Log, server::spawn};
+use super::{
+    ServeError,
+    log::{Log, Wait},
+    server::spawn,
+};
 use crate::live::{Arena, arena::Batch};
 
 /// What is simulated.
@@ -53,7 +57,8 @@ impl Simulation {
         let names: Vec<_> = built_in.chain(learners.iter().map(String::as_str)).collect();
         let seats = spec.clone();
         let number = Box::new(move |game, seat| seats.policy_number(game, seat));
-        let live = LiveRows::new(format, &names, number, pool.clone());
+        let ruleset = spec.ruleset.name.clone();
+        let live = LiveRows::new(format, &ruleset, &names, number, pool.clone());
         let mut world = World::new(world)?;
         world.collect_rows(pool.clone(), format, reward);
         Ok(Self { rollout: Rollout::in_world(spec, at_once, world)?, pool, live })
@@ -86,7 +91,7 @@ impl Simulation {
 fn publish(log: &Log, mut batches: mpsc::Receiver<Vec<LiveBatch>>) {
     while let Some(batches) = batches.blocking_recv() {
         for batch in batches {
-            log.publish(batch);
+            log.publish(batch, Wait::Always);
         }
     }
     log.close();

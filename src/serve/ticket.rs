@@ -25,6 +25,8 @@ pub enum Slow {
     Block,
     /// The oldest rows are given up, and counted.
     DropOldest,
+    /// Rows wait on disk: none is lost, and the world does not wait.
+    Spill,
 }
 
 impl Slow {
@@ -33,6 +35,7 @@ impl Slow {
         match self {
             Self::Block => "block",
             Self::DropOldest => "drop_oldest",
+            Self::Spill => "spill",
         }
     }
 }
@@ -141,7 +144,7 @@ impl Ticket {
         match self {
             Self { dataset: None, .. } => Ok(()),
             Self { follow: true, .. } => Err(malformed("follow", reason)),
-            Self { slow: Slow::DropOldest, .. } => Err(malformed("slow", reason)),
+            Self { slow: Slow::DropOldest | Slow::Spill, .. } => Err(malformed("slow", reason)),
             Self { form: Form { max_wait: Some(_), .. }, .. } => {
                 Err(malformed("max_wait_ms", reason))
             }
@@ -159,7 +162,11 @@ fn slow(name: &str, value: &Value) -> Result<Slow, ServeError> {
     match value.as_str() {
         Some("block") => Ok(Slow::Block),
         Some("drop_oldest") => Ok(Slow::DropOldest),
-        _ => Err(wrong(name, value, "a policy for slow streams: use \"block\" or \"drop_oldest\"")),
+        Some("spill") => Ok(Slow::Spill),
+        _ => {
+            let wanted = "a policy for slow streams: use \"block\", \"drop_oldest\" or \"spill\"";
+            Err(wrong(name, value, wanted))
+        }
     }
 }
 
@@ -249,7 +256,8 @@ mod tests {
             (r#"{"max_wait_ms": 60001}"#, "max_wait_ms"),
             (r#"{"follow": 1}"#, "follow"),
             (r#"{"after": 0.5}"#, "after"),
-            (r#"{"slow": "spill"}"#, "slow"),
+            (r#"{"slow": "tape"}"#, "slow"),
+            (r#"{"dataset": "old", "slow": "spill"}"#, "slow"),
             (r#"{"run": 7}"#, "run"),
             (r#"{"dataset": "old", "follow": true}"#, "follow"),
             (r#"{"dataset": "old", "slow": "drop_oldest"}"#, "slow"),

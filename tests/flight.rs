@@ -7,6 +7,8 @@ mod common;
 mod client;
 #[path = "flight/envs.rs"]
 mod envs;
+#[path = "flight/layouts.rs"]
+mod layouts;
 #[path = "flight/requests.rs"]
 mod requests;
 #[path = "flight/slow.rs"]

@@ -11,6 +11,7 @@
 
 mod arrays;
 pub mod pool;
+pub mod scattered;
 
 use std::{collections::HashMap, sync::Arc};
 

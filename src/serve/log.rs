@@ -104,6 +104,8 @@ struct State {
     end: u64,
     readers: BTreeMap<u64, Place>,
     next_reader: u64,
+    /// Whether all simulated games are over.
+    is_over: bool,
     is_closed: bool,
     is_stopping: bool,
     stats: LogStats,
@@ -261,7 +263,55 @@ impl Log {
 
     /// Says that no more rows will come. Readers end after the last row.
     pub fn close(&self) {
-        self.lock().is_closed = true;
+        let mut state = self.lock();
+        (state.is_over, state.is_closed) = (true, true);
+        drop(state);
+        self.grown.send_replace(());
+    }
+
+    /// Says that no more rows of simulated games will come. Readers end after the last row, when
+    /// nothing is collected any more that is being played otherwise.
+    pub fn close_simulated(&self) {
+        self.lock().is_over = true;
+        self.close_if_over();
+    }
+
+    /// Says how many live games are collected, and how many rows wait for their next ticks.
+    pub fn set_live(&self, games: u64, rows: u64) {
+        let mut state = self.lock();
+        (state.stats.live_games, state.stats.live_rows) = (games, rows);
+        drop(state);
+        self.close_if_over();
+    }
+
+    /// Counts a remote session whose rows are collected.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Finished`] if no more rows are taken.
+    pub fn begin_session(&self) -> Result<(), ServeError> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(ServeError::Finished);
+        }
+        state.stats.collected_sessions += 1;
+        Ok(())
+    }
+
+    /// Counts a session no more.
+    pub fn end_session(&self) {
+        self.lock().stats.collected_sessions -= 1;
+        self.close_if_over();
+    }
+
+    fn close_if_over(&self) {
+        let mut state = self.lock();
+        let is_collecting = state.stats.live_games + state.stats.collected_sessions > 0;
+        if !state.is_over || state.is_closed || is_collecting {
+            return;
+        }
+        state.is_closed = true;
+        drop(state);
         self.grown.send_replace(());
     }
 

@@ -14,6 +14,7 @@
 
 pub mod access;
 mod actions;
+mod collect;
 mod datasets;
 mod envs;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod log;
 mod message;
 mod metrics;
 mod put;
+mod put_games;
 mod server;
 mod service;
 mod share;

@@ -17,6 +17,7 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncomi
 use super::{
     ServeError,
     access::{Access, Scope, Token},
+    collect::LiveCollector,
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
@@ -24,6 +25,7 @@ use super::{
     log::{Log, LogConfig},
     metrics,
     put::Taker,
+    put_games::Referee,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
@@ -209,7 +211,7 @@ impl Server {
         if let Some(tls) = &config.tls {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
         }
-        let format = simulated.format;
+        let (format, reward) = (simulated.format, simulated.reward);
         let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
@@ -222,13 +224,20 @@ impl Server {
         });
         let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
         let spill = spill.transpose()?.map(Arc::new);
-        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
+        let pool = simulation.pool().clone();
+        let collector =
+            LiveCollector::new(log.clone(), pool, format, schema.clone(), policies.clone());
+        let collector = Box::new(collector);
+        let collection =
+            envs::Collection { log: log.clone(), format, policies: policies.clone() };
+        let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let offer = Arc::new(Offer { shares, datasets });
         let (stop, stopped) = watch::channel(false);
         let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
-        let sessions = Sessions::new(limits, stopped.clone());
+        let sessions = Sessions::new(limits, stopped.clone(), collection);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -245,7 +254,7 @@ impl Server {
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
-        let (mut arena, live) = Arena::new(config.live.clone(), finished);
+        let (mut arena, live) = Arena::new(config.live.clone(), finished, Some(collector));
         let service = Service {
             log: log.clone(),
             spill: spill.clone(),

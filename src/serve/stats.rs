@@ -29,6 +29,12 @@ pub struct LogStats {
     pub dropped: u64,
     /// Rows of live games for which there was no room; they count among those that streams missed.
     pub given_up: u64,
+    /// Live games whose rows are collected.
+    pub live_games: u64,
+    /// Rows of theirs that wait for their game's next tick.
+    pub live_rows: u64,
+    /// Remote sessions whose rows are collected.
+    pub collected_sessions: u64,
     /// Rows that streams have read, summed over streams, whether or not they passed a filter.
     pub rows_read: u64,
     /// Whether no more rows will come.

@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
-use datasets::{live::LiveBatch, spill::Segment};
+use datasets::{layouts::DenseRows, live::LiveBatch, spill::Segment};
 use tokio::{
     sync::mpsc::{self, Sender},
     time::{Instant, timeout_at},
@@ -58,6 +58,8 @@ struct Stream {
     /// The name of that run once all its rows were sent, for the next message.
     continues: Option<String>,
     undelivered: Undelivered,
+    /// What the agents saw before, for a layout that shows it.
+    memory: Option<DenseRows>,
     out: Sender<Result<FlightData, Status>>,
 }
 
@@ -94,12 +96,6 @@ impl From<ServeError> for Cut {
     }
 }
 
-impl From<ArrowError> for Cut {
-    fn from(error: ArrowError) -> Self {
-        Self::Error(error.into())
-    }
-}
-
 /// Opens a stream.
 ///
 /// # Errors
@@ -121,6 +117,7 @@ pub(super) fn open(
     let reader = log.open(after, ticket.slow, &ticket.form)?;
     let (out, messages) = mpsc::channel(IN_FLIGHT);
     let until = (!ticket.follow).then(|| reader.opened_at());
+    let memory = share.filter.memory();
     let stream = Stream {
         reader,
         shares: shares.clone(),
@@ -132,6 +129,7 @@ pub(super) fn open(
         earlier,
         continues: None,
         undelivered: Undelivered::default(),
+        memory,
         out,
     };
     tokio::spawn(stream.run());
@@ -252,7 +250,7 @@ impl Stream {
             self.flush_rows().await?;
             self.gathered.dropped += missed;
         }
-        let rows = self.share.filter.apply(batch)?;
+        let rows = self.share.filter.apply(batch, self.memory.as_mut())?;
         self.gather(rows, first, first + batch.rows.num_rows() as u64);
         if self.gathered.n_rows >= self.share.enough_rows {
             self.flush().await?;

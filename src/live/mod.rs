@@ -13,6 +13,7 @@
 //! takes is dropped. Nothing here knows gRPC; `serve` translates.
 
 pub mod archive;
+pub mod collect;
 pub mod arena;
 mod delayed;
 pub mod error;

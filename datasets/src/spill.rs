@@ -89,7 +89,8 @@ impl SpillFolder {
         let storage = Storage::open(root)?;
         let names = policies.as_string_opt::<i32>().into_iter().flat_map(StringArray::iter);
         let names: Vec<String> = names.flatten().map(str::to_owned).collect();
-        let mut columns = StoredColumns::new(rows.clone(), &names, std::collections::HashMap::new());
+        let mut columns =
+            StoredColumns::new(rows.clone(), &names, std::collections::HashMap::new());
         // The same array, so that nobody has to compare the names of each batch.
         columns.policies = policies.clone();
         Ok(Self { storage, columns, schema: schema::spilled(rows) })

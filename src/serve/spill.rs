@@ -108,8 +108,11 @@ impl Spill {
             kept.since = now;
         }
         let is_late = |kept: &Kept| now.saturating_duration_since(kept.since) >= self.grace;
-        let late: Vec<String> =
-            earlier.iter().filter(|(_, kept)| is_late(kept)).map(|(name, _)| name.clone()).collect();
+        let late: Vec<String> = earlier
+            .iter()
+            .filter(|(_, kept)| is_late(kept))
+            .map(|(name, _)| name.clone())
+            .collect();
         late.into_iter().try_for_each(|name| {
             earlier.remove(&name);
             self.folder.remove_run(&name)
@@ -120,7 +123,8 @@ impl Spill {
     fn give_up_earlier(&self) -> Result<bool, DataError> {
         let mut earlier = self.lock();
         let unread = |kept: &Kept| kept.run.bytes() > 0 && Arc::strong_count(&kept.run) == 1;
-        let Some(name) = earlier.iter().find(|(_, kept)| unread(kept)).map(|(name, _)| name.clone())
+        let Some(name) =
+            earlier.iter().find(|(_, kept)| unread(kept)).map(|(name, _)| name.clone())
         else {
             return Ok(false);
         };
@@ -173,11 +177,7 @@ pub(super) fn keep(log: &Log, spill: &Spill) -> Result<(), ServeError> {
     }
 }
 
-fn write(
-    log: &Log,
-    spill: &Spill,
-    entries: &[Arc<super::log::Entry>],
-) -> Result<(), DataError> {
+fn write(log: &Log, spill: &Spill, entries: &[Arc<super::log::Entry>]) -> Result<(), DataError> {
     // The entries may have been those of the stream that was given up.
     if !spill.make_room(log)? {
         return Ok(());

@@ -215,7 +215,8 @@ impl Log {
         SpillStats {
             bytes: state.segments.iter().map(|segment| segment.bytes).sum(),
             segments: state.segments.len() as u64,
-            clients_away: state.readers.values().filter(|place| !place.is_attached()).count() as u64,
+            clients_away: state.readers.values().filter(|place| !place.is_attached()).count()
+                as u64,
             ..state.spilled.clone()
         }
     }

@@ -101,6 +101,22 @@ fn what_generate_and_expand_write_is_sound() {
 }
 
 #[test]
+fn a_data_file_alone_is_verified_as_far_as_it_tells() {
+    for kind in ["games", "experiences"] {
+        let out = folder(&format!("alone-{kind}"));
+        done(&[&GAMES[..], &["--kind", kind, "--quiet", "--out", shown(&out)]].concat());
+        let file = out.join("data/chunk-000/file-000.parquet");
+        let run = bivouac(&["verify", shown(&file), "--json"]);
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        let found = json(&run);
+        assert_eq!((&found["is_sound"], &found["checksums"]), (&true.into(), &1.into()));
+        assert_ne!(found["totals"]["rows"], 0);
+        let note = found["notes"][0].as_str().expect("a note");
+        assert!(note.contains("meta/"), "{note}");
+    }
+}
+
+#[test]
 fn a_damaged_dataset_is_named_and_fails() {
     let rows = folder("damaged");
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());

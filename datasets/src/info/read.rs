@@ -1,6 +1,11 @@
 //! `meta/info.json` as it lies in a dataset's folder.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind::{NotADirectory, NotFound},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -87,7 +92,8 @@ impl StoredInfo {
                 return Err(wrong(format!("{} bytes are too many: it has a few kB", found.len())));
             }
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A data file alone, outside of any dataset, has none either.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
             Err(error) => return Err(error::file(&path, "read the file")(error)),
         }
         let bytes = fs::read(&path).map_err(error::file(&path, "read the file"))?;

@@ -16,7 +16,9 @@ pub mod scattered;
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt64Array},
+    array::{
+        ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt64Array,
+    },
     compute::{filter, filter_record_batch},
     datatypes::{Int32Type, SchemaRef},
     error::ArrowError,

@@ -21,8 +21,8 @@ use systems::rows::RowFormat;
 use crate::{
     error::DataError,
     games::GamesFile,
-    inspect,
     info::StoredInfo,
+    inspect,
     live::{LiveBatch, one_ruleset},
     parquet_input,
     schema::{self, column, episode},
@@ -157,7 +157,13 @@ fn episodes(root: &Path) -> Result<(Vec<String>, HashMap<u64, u64>), DataError> 
 impl StoredColumns {
     pub(crate) fn new(schema: SchemaRef, names: &[String], games: HashMap<u64, u64>) -> Self {
         let keys = names.iter().cloned().zip(0..).collect();
-        Self { schema, policies: Arc::new(StringArray::from(names.to_vec())), keys, games, ruleset: None }
+        Self {
+            schema,
+            policies: Arc::new(StringArray::from(names.to_vec())),
+            keys,
+            games,
+            ruleset: None,
+        }
     }
 
     /// Rows as they were read from the file at `path`.

@@ -13,8 +13,8 @@
 //! takes is dropped. Nothing here knows gRPC; `serve` translates.
 
 pub mod archive;
-pub mod collect;
 pub mod arena;
+pub mod collect;
 mod delayed;
 pub mod error;
 pub mod game;

@@ -132,7 +132,9 @@ pub enum ServeError {
         open: usize,
     },
     /// A stream wants to spill, and there is no folder for it.
-    #[error("slow: this server has no folder for \"spill\": start it with --spill FOLDER, or use \"block\"")]
+    #[error(
+        "slow: this server has no folder for \"spill\": start it with --spill FOLDER, or use \"block\""
+    )]
     NoSpill,
     /// Rows of a slow stream have no room on disk.
     #[error(

@@ -61,7 +61,8 @@ impl Message {
         let About { dropped, run, continues } = about;
         let (policy_version_min, policy_version_max) = self.versions.unzip();
         let seq = self.end;
-        let metadata = Metadata { seq, dropped, policy_version_min, policy_version_max, run, continues };
+        let metadata =
+            Metadata { seq, dropped, policy_version_min, policy_version_max, run, continues };
         // Numbers and a name always become JSON.
         let json = serde_json::to_vec(&metadata).unwrap_or_default();
         FlightData { app_metadata: json.into(), ..self.data.clone() }

@@ -75,9 +75,7 @@ pub(super) fn are_games(batch: &RecordBatch) -> bool {
 /// # Errors
 ///
 /// [`ServeError::Malformed`] for other columns.
-pub(super) fn games_of(
-    batch: &RecordBatch,
-) -> Result<Vec<Result<GameRecord, String>>, ServeError> {
+pub(super) fn games_of(batch: &RecordBatch) -> Result<Vec<Result<GameRecord, String>>, ServeError> {
     let read = games::of_record_batch(batch);
     let read = read.map_err(|error| malformed("batch", error.to_string()))?;
     let record = |game: Result<games::ArchivedGame, _>| {

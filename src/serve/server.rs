@@ -228,8 +228,7 @@ impl Server {
         let collector =
             LiveCollector::new(log.clone(), pool, format, schema.clone(), policies.clone());
         let collector = Box::new(collector);
-        let collection =
-            envs::Collection { log: log.clone(), format, policies: policies.clone() };
+        let collection = envs::Collection { log: log.clone(), format, policies: policies.clone() };
         let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
         let shares = Arc::new(Shares::new(schema, policies, format));
@@ -275,7 +274,17 @@ impl Server {
         let spill_log = log.clone();
         let spill = spill.map(|spill| spawn("spill", move || spill::keep(&spill_log, &spill)));
         let spill = spill.transpose()?;
-        Ok(Self { address, metrics_address, log, live, stop, simulation, network, spill, archivist })
+        Ok(Self {
+            address,
+            metrics_address,
+            log,
+            live,
+            stop,
+            simulation,
+            network,
+            spill,
+            archivist,
+        })
     }
 
     /// Where metrics are told, if anywhere.

@@ -108,8 +108,11 @@ impl Spill {
             kept.since = now;
         }
         let is_late = |kept: &Kept| now.saturating_duration_since(kept.since) >= self.grace;
-        let late: Vec<String> =
-            earlier.iter().filter(|(_, kept)| is_late(kept)).map(|(name, _)| name.clone()).collect();
+        let late: Vec<String> = earlier
+            .iter()
+            .filter(|(_, kept)| is_late(kept))
+            .map(|(name, _)| name.clone())
+            .collect();
         late.into_iter().try_for_each(|name| {
             earlier.remove(&name);
             self.folder.remove_run(&name)
@@ -120,7 +123,8 @@ impl Spill {
     fn give_up_earlier(&self) -> Result<bool, DataError> {
         let mut earlier = self.lock();
         let unread = |kept: &Kept| kept.run.bytes() > 0 && Arc::strong_count(&kept.run) == 1;
-        let Some(name) = earlier.iter().find(|(_, kept)| unread(kept)).map(|(name, _)| name.clone())
+        let Some(name) =
+            earlier.iter().find(|(_, kept)| unread(kept)).map(|(name, _)| name.clone())
         else {
             return Ok(false);
         };
@@ -155,29 +159,29 @@ impl Spill {
 /// Rows that could not be written at the end, when no stream could be told of it any more.
 pub(super) fn keep(log: &Log, spill: &Spill) -> Result<(), ServeError> {
     loop {
-        let worked = match log.spill_work() {
-            Work::Write(entries) => write(log, spill, &entries),
+        match log.spill_work() {
+            Work::Write(entries) => {
+                let Err(error) = write(log, spill, &entries) else { continue };
+                log.spill_failed(&error.to_string(), spill::is_full(&error));
+                if log.is_flushing() {
+                    return Err(error.into());
+                }
+            }
+            // What cannot be removed now is found and removed by the next server.
             Work::Remove(segments) => {
-                segments.iter().try_for_each(|segment| spill.folder.remove(segment))
+                for segment in segments {
+                    let _is_removed = spill.folder.remove(&segment).is_ok();
+                }
             }
-            Work::Look => spill.expire(),
+            Work::Look => {
+                let _is_removed = spill.expire().is_ok();
+            }
             Work::Done => return end(log, spill),
-        };
-        if let Err(error) = worked {
-            let is_full = spill::is_full(&error);
-            log.spill_failed(&error.to_string(), is_full);
-            if log.is_closed() {
-                return Err(error.into());
-            }
         }
     }
 }
 
-fn write(
-    log: &Log,
-    spill: &Spill,
-    entries: &[Arc<super::log::Entry>],
-) -> Result<(), DataError> {
+fn write(log: &Log, spill: &Spill, entries: &[Arc<super::log::Entry>]) -> Result<(), DataError> {
     // The entries may have been those of the stream that was given up.
     if !spill.make_room(log)? {
         return Ok(());

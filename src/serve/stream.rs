@@ -217,7 +217,8 @@ impl Stream {
 
     /// Sends what an earlier run of the server spilled and synced after the stream's place in it.
     async fn replay_earlier(&mut self) -> Result<(), Cut> {
-        let (Some((run, mut place)), Some(spill)) = (self.earlier.clone(), self.spill.clone()) else {
+        let (Some((run, mut place)), Some(spill)) = (self.earlier.clone(), self.spill.clone())
+        else {
             return Ok(());
         };
         let (after, mut missed) = (place, 0);

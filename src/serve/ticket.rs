@@ -94,8 +94,7 @@ pub struct Ticket {
 }
 
 /// Names of the fields, for the message about another one.
-const FIELDS: &str = 
-    "games, players, min_step, policies, rulesets, layout, columns, batch_rows, max_wait_ms, follow, \
+const FIELDS: &str = "games, players, min_step, policies, rulesets, layout, columns, batch_rows, max_wait_ms, follow, \
      after, run, slow, dataset";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.

@@ -14,7 +14,10 @@ use systems::{
 };
 
 use super::*;
-use crate::live::{LiveRows, pool::RowPool};
+use crate::{
+    live::{LiveRows, pool::RowPool},
+    schema,
+};
 
 const FORMAT: RowFormat = RowFormat { height: 8, width: 8, has_builds: false, has_owners: false };
 
@@ -133,14 +136,19 @@ fn a_segment_that_is_not_as_it_was_written_is_refused() {
         fs::write(&path, &bytes).unwrap();
         // A bit of the footer may be one that says nothing of the rows.
         match spill.read(&segment) {
-            Err(DataError::Spill { .. } | DataError::Parquet { .. } | DataError::Column { .. }) => {}
+            Err(DataError::Spill { .. } | DataError::Parquet { .. } | DataError::Column { .. }) => {
+            }
             Err(other) => panic!("byte {at}: {other}"),
             Ok(found) => {
-                let rows: Vec<_> = found.iter().map(|(first, batch)| (*first, &batch.rows)).collect();
+                let rows: Vec<_> =
+                    found.iter().map(|(first, batch)| (*first, &batch.rows)).collect();
                 let wanted: Vec<_> =
                     numbered(&batches).iter().map(|(first, batch)| (*first, &batch.rows)).collect();
                 assert_eq!(rows.len(), wanted.len(), "byte {at}");
-                assert!(rows.iter().zip(&wanted).all(|(found, wanted)| found == wanted), "byte {at}");
+                assert!(
+                    rows.iter().zip(&wanted).all(|(found, wanted)| found == wanted),
+                    "byte {at}"
+                );
             }
         }
     }
@@ -159,7 +167,10 @@ fn rows_of_another_form_are_refused() {
     let wider = schema::experiences(&RowFormat { width: 9, ..FORMAT });
     let spill = SpillFolder::open(&root, &wider, &policies).unwrap();
     let error = spill.read(&segment).unwrap_err();
-    assert!(matches!(&error, DataError::Spill { .. }) && error.to_string().contains("size"), "{error}");
+    assert!(
+        matches!(&error, DataError::Spill { .. }) && error.to_string().contains("size"),
+        "{error}"
+    );
     drop(spill);
     let names: ArrayRef = Arc::new(StringArray::from(vec!["random"]));
     let spill = SpillFolder::open(&root, &schema, &names).unwrap();

@@ -7,10 +7,7 @@ use std::{
 
 use arrow::array::{ArrayRef, AsArray};
 use datasets::collected_envs::CollectedEnvs;
-use systems::{
-    envs::VectorEnv,
-    rows::RowFormat,
-};
+use systems::{envs::VectorEnv, rows::RowFormat};
 
 use super::opening::Opening;
 use crate::serve::{

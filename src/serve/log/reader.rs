@@ -35,12 +35,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(
-        log: Arc<Log>,
-        id: u64,
-        opened_at: u64,
-        grown: watch::Receiver<()>,
-    ) -> Self {
+    pub(super) fn new(log: Arc<Log>, id: u64, opened_at: u64, grown: watch::Receiver<()>) -> Self {
         Self { log, id, opened_at, grown, is_done: false }
     }
 

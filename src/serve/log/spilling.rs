@@ -204,6 +204,11 @@ impl Log {
         self.spill_due.notify_one();
     }
 
+    /// Whether the server ends, and no stream can be told of anything any more.
+    pub fn is_flushing(&self) -> bool {
+        self.lock().is_flushing
+    }
+
     /// Bytes of the segments of this run.
     pub fn spilled_bytes(&self) -> u64 {
         self.lock().segments.iter().map(|segment| segment.bytes).sum()
@@ -215,7 +220,8 @@ impl Log {
         SpillStats {
             bytes: state.segments.iter().map(|segment| segment.bytes).sum(),
             segments: state.segments.len() as u64,
-            clients_away: state.readers.values().filter(|place| !place.is_attached()).count() as u64,
+            clients_away: state.readers.values().filter(|place| !place.is_attached()).count()
+                as u64,
             ..state.spilled.clone()
         }
     }

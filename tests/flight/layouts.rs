@@ -31,9 +31,24 @@ fn generated(layout: &str, games: &str) -> PathBuf {
     let out = folder(&format!("flight_layout_{layout}_{games}"));
     let out_shown = shown(&out).to_owned();
     done(&[
-        "generate", "--games", games, "--size", "8x8", "--max-ticks", "40", "--seed", "5",
-        "--policies", "expander,hunter", "--reward", "shaped", "--layout", layout, "--out",
-        &out_shown, "--quiet",
+        "generate",
+        "--games",
+        games,
+        "--size",
+        "8x8",
+        "--max-ticks",
+        "40",
+        "--seed",
+        "5",
+        "--policies",
+        "expander,hunter",
+        "--reward",
+        "shaped",
+        "--layout",
+        layout,
+        "--out",
+        &out_shown,
+        "--quiet",
     ]);
     out
 }
@@ -155,8 +170,22 @@ fn rulesets_are_filtered_by_name() {
 fn a_dataset_knows_its_ruleset_and_has_layouts_too() {
     let out = folder("flight_layout_dataset");
     done(&[
-        "generate", "--games", "6", "--size", "8x8", "--max-ticks", "40", "--seed", "5",
-        "--policies", "expander,hunter", "--reward", "shaped", "--out", shown(&out), "--quiet",
+        "generate",
+        "--games",
+        "6",
+        "--size",
+        "8x8",
+        "--max-ticks",
+        "40",
+        "--seed",
+        "5",
+        "--policies",
+        "expander,hunter",
+        "--reward",
+        "shaped",
+        "--out",
+        shown(&out),
+        "--quiet",
     ]);
     let mut config = roomy();
     config.datasets.insert("old".to_owned(), out);

@@ -69,8 +69,8 @@ impl ReplayedRows {
                     games: UInt64Array::from_value(agent.constants.episode_id, rows),
                     rulesets: one_ruleset(&game.ruleset.name, rows),
                 });
-                drop(shown);
-                wide.give_back(segment);
+                let (_, arrays, _) = shown.into_parts();
+                wide.give_back(arrays, segment);
             }
             Ok(())
         })?;

@@ -72,7 +72,9 @@ pub struct SpilledRun {
 
 impl fmt::Debug for SpillFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpillFolder").field("folder", &self.storage.path("")).finish()
+        f.debug_struct("SpillFolder")
+            .field("folder", &self.storage.path(""))
+            .finish_non_exhaustive()
     }
 }
 

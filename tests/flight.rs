@@ -5,6 +5,8 @@ mod common;
 
 #[path = "flight/client.rs"]
 mod client;
+#[path = "flight/collected.rs"]
+mod collected;
 #[path = "flight/envs.rs"]
 mod envs;
 #[path = "flight/layouts.rs"]

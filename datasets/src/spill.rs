@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A segment has its name when it is whole and synced. Its rows have the columns of
-//! [`schema::spilled`]: those of a dataset, and what streams are filtered by. A checksum tells
+//! [`crate::schema::spill::columns`]: those of a dataset, and what streams are filtered by. A checksum tells
 //! whether it is as it was written.
 
 use std::{
@@ -29,7 +29,7 @@ use crate::{
     live::LiveBatch,
     parquet_files::{self, RowGroups},
     parquet_input,
-    schema::{self, spill},
+    schema::spill,
     storage::{Storage, is_unfinished},
     stored_rows::StoredColumns,
 };
@@ -72,7 +72,9 @@ pub struct SpilledRun {
 
 impl fmt::Debug for SpillFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpillFolder").field("folder", &self.storage.path("")).finish()
+        f.debug_struct("SpillFolder")
+            .field("folder", &self.storage.path(""))
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,7 +95,7 @@ impl SpillFolder {
             StoredColumns::new(rows.clone(), &names, std::collections::HashMap::new());
         // The same array, so that nobody has to compare the names of each batch.
         columns.policies = policies.clone();
-        Ok(Self { storage, columns, schema: schema::spilled(rows) })
+        Ok(Self { storage, columns, schema: spill::columns(rows) })
     }
 
     /// The runs whose rows are in the folder. What was being written when a process was killed is

@@ -2,7 +2,7 @@
 //!
 //! Rows are numbered from 0 in the order in which they left the world, over the server's life. The
 //! ring is bounded in bytes. What happens when it is full is up to its readers: the world waits for
-//! those that block, rows that others still need go to disk first ([`spilling`]), and the oldest are
+//! those that block, rows that others still need go to disk first (`spilling`), and the oldest are
 //! given up otherwise. While nobody reads, the world fills the ring and waits, so that no row is
 //! lost before somebody could have asked for it.
 

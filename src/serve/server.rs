@@ -134,6 +134,16 @@ impl ServerConfig {
         }
     }
 
+    fn log(&self) -> LogConfig {
+        LogConfig {
+            capacity: self.retain_bytes,
+            readers_at_most: self.max_streams,
+            patience: self.patience,
+            samples_per_insert: self.samples_per_insert,
+            spill_grace: self.spill.as_ref().map(|spill| spill.grace),
+        }
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             streams: self.max_streams,
@@ -215,13 +225,7 @@ impl Server {
         let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
-        let log = Log::new(LogConfig {
-            capacity: config.retain_bytes,
-            readers_at_most: config.max_streams,
-            patience: config.patience,
-            samples_per_insert: config.samples_per_insert,
-            spill_grace: config.spill.as_ref().map(|spill| spill.grace),
-        });
+        let log = Log::new(config.log());
         let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
         let spill = spill.transpose()?.map(Arc::new);
         let pool = simulation.pool().clone();
@@ -241,15 +245,9 @@ impl Server {
             .enable_all()
             .build()
             .map_err(|source| ServeError::Thread { name: "network", source })?;
-        let listen = |source| ServeError::Listen { address: config.address, source };
-        let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let metrics = config.metrics.map(|address| {
-            let listen = |source| ServeError::Listen { address, source };
-            runtime.block_on(TcpListener::bind(address)).map_err(listen)
-        });
-        let metrics = metrics.transpose()?;
-        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let (listener, address) = listen(&runtime, config.address)?;
+        let metrics = config.metrics.map(|address| listen(&runtime, address)).transpose()?;
+        let (metrics, metrics_address) = metrics.unzip();
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
@@ -338,6 +336,14 @@ impl Drop for Server {
         self.stop.send_replace(true);
         self.log.flush_spill();
     }
+}
+
+/// Listens at an address, and returns it with the port that was free.
+fn listen(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Starts a thread with a name.

@@ -159,20 +159,24 @@ impl Spill {
 /// Rows that could not be written at the end, when no stream could be told of it any more.
 pub(super) fn keep(log: &Log, spill: &Spill) -> Result<(), ServeError> {
     loop {
-        let worked = match log.spill_work() {
-            Work::Write(entries) => write(log, spill, &entries),
+        match log.spill_work() {
+            Work::Write(entries) => {
+                let Err(error) = write(log, spill, &entries) else { continue };
+                log.spill_failed(&error.to_string(), spill::is_full(&error));
+                if log.is_flushing() {
+                    return Err(error.into());
+                }
+            }
+            // What cannot be removed now is found and removed by the next server.
             Work::Remove(segments) => {
-                segments.iter().try_for_each(|segment| spill.folder.remove(segment))
+                for segment in segments {
+                    let _is_removed = spill.folder.remove(&segment).is_ok();
+                }
             }
-            Work::Look => spill.expire(),
+            Work::Look => {
+                let _is_removed = spill.expire().is_ok();
+            }
             Work::Done => return end(log, spill),
-        };
-        if let Err(error) = worked {
-            let is_full = spill::is_full(&error);
-            log.spill_failed(&error.to_string(), is_full);
-            if log.is_closed() {
-                return Err(error.into());
-            }
         }
     }
 }

@@ -23,11 +23,11 @@ use crate::{
 const SPILLING: &str = r#"{"follow": true, "slow": "spill"}"#;
 const DROPPING: &str = r#"{"follow": true, "slow": "drop_oldest"}"#;
 
-/// A ring that a few batches fill, and a folder.
+/// A ring of a megabyte, and a folder. Segments are a quarter of it: each waits for the disk.
 fn spilling(folder: &Path) -> ServerConfig {
     let folder = folder.to_owned();
     let spill = SpillConfig { folder, most_bytes: 1 << 30, grace: Duration::from_mins(10) };
-    ServerConfig { retain_bytes: 100_000, spill: Some(spill), ..config() }
+    ServerConfig { retain_bytes: 1_000_000, spill: Some(spill), ..config() }
 }
 
 /// A ticket that goes on after a batch.
@@ -54,7 +54,7 @@ async fn ended(stream: &mut Rows) -> Status {
 #[test]
 fn a_slow_stream_that_spills_holds_nobody_and_loses_nothing() {
     let folder = folder("spill_slow");
-    with_server(&spilling(&folder), games(600), async |uri| {
+    with_server(&spilling(&folder), games(300), async |uri| {
         let mut slow = Rows::open(&uri, SPILLING).await.unwrap();
         // Nobody blocks, so the world plays to the end while this stream is not read.
         let end = until_finished(&uri).await;
@@ -62,7 +62,7 @@ fn a_slow_stream_that_spills_holds_nobody_and_loses_nothing() {
         assert!(!parquet_files(&folder).is_empty());
         let batches = slow.rest().await;
         assert!(batches.iter().all(|batch| batch.dropped == 0));
-        assert_whole(&rows(&batches), 600);
+        assert_whole(&rows(&batches), 300);
         let mut place = 0;
         for batch in &batches {
             place += batch.rows.num_rows() as u64;

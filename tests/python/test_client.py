@@ -263,7 +263,7 @@ def test_errors_are_typed_and_name_the_field(serve):
             client.action("dance")
         for wrong in [
             {"to": "jax"},
-            {"layout": "durbin9"},
+            {"layout": "rgb"},
             {"layout": "rgb", "to": "numpy"},
             {"columns": ["observation"], "to": "numpy"},
             {"buffer": 0},

@@ -14,7 +14,10 @@ use systems::{
 };
 
 use super::*;
-use crate::live::{LiveRows, pool::RowPool};
+use crate::{
+    live::{LiveRows, pool::RowPool},
+    schema,
+};
 
 const FORMAT: RowFormat = RowFormat { height: 8, width: 8, has_builds: false, has_owners: false };
 

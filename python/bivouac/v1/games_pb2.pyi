@@ -105,7 +105,7 @@ class BoardSize(_message.Message):
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class CreateGameRequest(_message.Message):
-    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record")
+    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record", "collect_experiences")
     MAP_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
     TEAMS_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,7 @@ class CreateGameRequest(_message.Message):
     ALLOW_SPECTATORS_FIELD_NUMBER: _ClassVar[int]
     SPECTATOR_DELAY_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_RECORD_FIELD_NUMBER: _ClassVar[int]
+    COLLECT_EXPERIENCES_FIELD_NUMBER: _ClassVar[int]
     map: MapChoice
     players: int
     teams: _containers.RepeatedScalarFieldContainer[int]
@@ -134,7 +135,8 @@ class CreateGameRequest(_message.Message):
     allow_spectators: bool
     spectator_delay: int
     without_record: bool
-    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ...) -> None: ...
+    collect_experiences: bool
+    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ..., collect_experiences: _Optional[bool] = ...) -> None: ...
 
 class CreateGameResponse(_message.Message):
     __slots__ = ("game_id", "owner_token", "seed")

@@ -204,6 +204,11 @@ impl Log {
         self.spill_due.notify_one();
     }
 
+    /// Whether the server ends, and no stream can be told of anything any more.
+    pub fn is_flushing(&self) -> bool {
+        self.lock().is_flushing
+    }
+
     /// Bytes of the segments of this run.
     pub fn spilled_bytes(&self) -> u64 {
         self.lock().segments.iter().map(|segment| segment.bytes).sum()

@@ -12,6 +12,7 @@ pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod merge;
+pub(crate) mod play;
 mod progress;
 pub(crate) mod replay;
 pub(crate) mod serve;

@@ -1,8 +1,8 @@
 """Learns to play as the players of a dataset do: behaviour cloning.
 
-    bivouac generate --games 800 --size 8x8 --policies hunter --max-ticks 300 --layout memory --out hunter
+    bivouac generate --games 800 --size 8x8 --policies expander --max-ticks 500 --layout memory --out shown
     pip install "./python[gymnasium]" torch
-    python examples/imitate.py hunter --minutes 10 --out runs/imitation.pt
+    python examples/imitate.py shown --minutes 5 --out runs/imitation.pt
     python examples/train_ppo.py --start runs/imitation.pt      # and makes it better
 
 It reports how often the network chooses what the player chose, on episodes that it has not seen, beside
@@ -102,10 +102,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path, help="a folder of experiences, best of one size of board")
     parser.add_argument("--layout", default="durbin9", help="for datasets of compact planes")
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--mixed", type=int, default=64, help="episodes whose rows are mixed")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--games", type=int, default=1000, help="games of the evaluation")
     parser.add_argument("--opponents", nargs="+", default=["random", "expander", "hunter"])
     parser.add_argument("--width", type=int, default=32, help="channels of the network")

@@ -1,7 +1,8 @@
-"""Trains an agent by PPO against built-in policies, on the processor or a GPU.
+"""Trains an agent by PPO against built-in policies and copies of itself, on the processor or a GPU.
 
     pip install "./python[gymnasium]" torch
-    python examples/train_ppo.py --size 8 --minutes 60 --out runs/duel
+    python examples/train_ppo.py --size 8 --minutes 60 --out runs/duel     # from nothing, or
+    python examples/train_ppo.py --start runs/imitation.pt --minutes 40    # from examples/imitate.py
     python examples/train_ppo.py --evaluate runs/duel/agent.pt
 
 What it shows: invalid actions masked, a potential-based reward, episodes that were cut off valued
@@ -419,7 +420,7 @@ def main() -> None:
     parser.add_argument(
         "--opponents",
         nargs="+",
-        default=["random", "expander", "expander"],
+        default=["expander", "expander", "expander", "random"],
         help="who is played in training, each in as many games: policies, or copies, which are of itself",
     )
     parser.add_argument(
@@ -430,9 +431,9 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=64, help="ticks between improvements")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at the start")
-    parser.add_argument("--entropy", type=float, default=0.005, help="weight at the start")
-    parser.add_argument("--max-ticks", type=int, default=400, help="cuts games off in training")
+    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate at the start")
+    parser.add_argument("--entropy", type=float, default=0.003, help="weight at the start")
+    parser.add_argument("--max-ticks", type=int, default=700, help="cuts games off in training")
     parser.add_argument("--look-every", type=float, default=5.0, help="minutes between evaluations")
     parser.add_argument("--games", type=int, default=1000, help="games of the last evaluation")
     parser.add_argument("--width", type=int, default=32, help="channels of the network")
@@ -443,7 +444,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start", type=Path, help="a checkpoint to begin with")
     parser.add_argument(
-        "--value-steps", type=int, default=250_000, help="steps after a start that only value is learned in"
+        "--value-steps", type=int, default=60_000, help="steps after a start that only value is learned in"
     )
     parser.add_argument("--evaluate", type=Path, help="a checkpoint to evaluate instead of training")
     options = parser.parse_args()

@@ -134,7 +134,7 @@ def _frame_bytes(envs: VectorEnv) -> int:
 def _bandwidth(threads: int | None) -> float:
     """GB/s at which memory can be filled by as many threads (None: one on each processor)."""
     threads = threads or os.cpu_count() or 1
-    target = np.zeros(2**26)
+    target = np.zeros(2**25)
     parts = np.array_split(target, threads)
     seconds = []
     with ThreadPoolExecutor(threads) as pool:

@@ -114,6 +114,13 @@ def test_torchrl_refuses_environments_that_it_cannot_reset(options, reason):
         TorchRLEnv(make(**options))
 
 
+def test_observations_are_tensors_in_the_memory_of_the_engine():
+    observations, _ = make().reset(seed=1)
+    taken = torch.from_dlpack(observations)
+    assert taken.data_ptr() == observations.ctypes.data
+    assert np.array_equal(taken.numpy(), observations)
+
+
 def test_the_training_example_trains_keeps_and_evaluates(tmp_path):
     """Some steps against all kinds of opponents: that it learns takes longer than a test may."""
     train = [sys.executable, str(EXAMPLES / "train_ppo.py"), "--games", "4", "--max-ticks", "20"]

@@ -142,6 +142,12 @@ fn the_screen_does_not_depend_on_what_fog_hides() {
         let mut terminal = Terminal::open(BIVOUAC, &args, (30, 100));
         terminal.wait_for("general with 1, yours");
         terminal.wait_for("waits for your order");
+        // What was drawn before a question has arrived when the question comes and goes.
+        terminal.press("x");
+        terminal.wait_for("surrender?");
+        terminal.press("n");
+        terminal.wait_without("surrender?");
+        terminal.wait_without("any other key");
         let seen = terminal.contents();
         terminal.press("\x03");
         terminal.ended();

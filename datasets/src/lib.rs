@@ -13,6 +13,7 @@
 
 pub mod ceiling;
 pub mod checksum;
+pub mod collected_envs;
 pub mod env_rows;
 pub mod error;
 mod expand;
@@ -33,10 +34,12 @@ mod parquet_input;
 pub mod pipeline;
 pub mod produce;
 pub mod reader;
+pub mod replayed_rows;
 mod resume;
 pub mod schema;
 pub mod seats;
 mod segment;
+pub mod spill;
 pub mod stopwatch;
 mod storage;
 pub mod stored_rows;

@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     LiveConfig, LiveError,
+    collect::Collect,
     game::{Game, Phase},
     request::{Answer, Request},
     stats::LiveStats,
@@ -98,14 +99,20 @@ pub struct Arena {
     pub(super) next_stream: u64,
     pub(super) notice_sender: mpsc::UnboundedSender<Notice>,
     pub(super) archive: Option<SyncSender<GameRecord>>,
+    pub(super) collector: Option<Box<dyn Collect>>,
     requests: mpsc::Receiver<Request>,
     notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 impl Arena {
-    /// An arena without games, and where to send requests. `archive` gets finished games.
+    /// An arena without games, and where to send requests. `archive` gets finished games, and
+    /// `collector` is told of the games whose rows are wanted.
     #[must_use]
-    pub fn new(config: LiveConfig, archive: Option<SyncSender<GameRecord>>) -> (Self, LiveHandle) {
+    pub fn new(
+        config: LiveConfig,
+        archive: Option<SyncSender<GameRecord>>,
+        collector: Option<Box<dyn Collect>>,
+    ) -> (Self, LiveHandle) {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
         let (notice_sender, notices) = mpsc::unbounded_channel();
         let handle = LiveHandle { requests: request_sender, notices: notice_sender.clone() };
@@ -120,6 +127,7 @@ impl Arena {
             next_stream: 0,
             notice_sender,
             archive,
+            collector,
             requests,
             notices,
         };

@@ -64,7 +64,8 @@ pub(super) fn run(
         "stats" => {
             let sent = &service.offer.shares.sent;
             // Numbers and flags always become JSON.
-            let stats = Stats::of(&service.log, sent, service.sessions.counts());
+            let (spill, counts) = (service.spill.as_deref(), service.sessions.counts());
+            let stats = Stats::of(&service.log, spill, sent, counts);
             Ok(serde_json::to_value(stats).unwrap_or_default())
         }
         "limits" => {

@@ -14,6 +14,7 @@
 
 pub mod access;
 mod actions;
+mod collect;
 mod datasets;
 mod envs;
 pub mod error;
@@ -25,10 +26,12 @@ pub mod log;
 mod message;
 mod metrics;
 mod put;
+mod put_games;
 mod server;
 mod service;
 mod share;
 mod simulation;
+mod spill;
 pub mod stats;
 mod status;
 mod stream;
@@ -37,3 +40,4 @@ pub mod ticket;
 pub use error::ServeError;
 pub use server::{Server, ServerConfig, Tls};
 pub use simulation::Simulated;
+pub use spill::SpillConfig;

@@ -17,6 +17,7 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncomi
 use super::{
     ServeError,
     access::{Access, Scope, Token},
+    collect::LiveCollector,
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
@@ -24,9 +25,11 @@ use super::{
     log::{Log, LogConfig},
     metrics,
     put::Taker,
+    put_games::Referee,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    spill::{self, Spill, SpillConfig},
     stats::Stats,
 };
 use crate::live::{
@@ -75,6 +78,8 @@ pub struct ServerConfig {
     pub max_envs: usize,
     /// How long environments wait for a client whose connection broke.
     pub env_grace: Duration,
+    /// Where rows go that slow streams have not taken; nowhere without a folder.
+    pub spill: Option<SpillConfig>,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
     /// How often an idle connection is asked whether its client is alive, and how long the answer
@@ -104,6 +109,7 @@ impl ServerConfig {
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
             env_grace: Duration::from_mins(1),
+            spill: None,
             grace: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
@@ -189,6 +195,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    spill: Option<JoinHandle<Result<(), ServeError>>>,
     archivist: Option<Archivist>,
 }
 
@@ -204,7 +211,7 @@ impl Server {
         if let Some(tls) = &config.tls {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
         }
-        let format = simulated.format;
+        let (format, reward) = (simulated.format, simulated.reward);
         let simulation = Simulation::new(simulated, &config.learners)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
@@ -213,14 +220,23 @@ impl Server {
             readers_at_most: config.max_streams,
             patience: config.patience,
             samples_per_insert: config.samples_per_insert,
+            spill_grace: config.spill.as_ref().map(|spill| spill.grace),
         });
-        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
+        let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
+        let spill = spill.transpose()?.map(Arc::new);
+        let pool = simulation.pool().clone();
+        let collector =
+            LiveCollector::new(log.clone(), pool, format, schema.clone(), policies.clone());
+        let collector = Box::new(collector);
+        let collection = envs::Collection { log: log.clone(), format, policies: policies.clone() };
+        let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let offer = Arc::new(Offer { shares, datasets });
         let (stop, stopped) = watch::channel(false);
         let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
-        let sessions = Sessions::new(limits, stopped.clone());
+        let sessions = Sessions::new(limits, stopped.clone(), collection);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -237,9 +253,10 @@ impl Server {
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
-        let (mut arena, live) = Arena::new(config.live.clone(), finished);
+        let (mut arena, live) = Arena::new(config.live.clone(), finished, Some(collector));
         let service = Service {
             log: log.clone(),
+            spill: spill.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
@@ -254,7 +271,20 @@ impl Server {
         let world_log = log.clone();
         let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
         let (simulation, network) = (Some(simulation), Some(network));
-        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+        let spill_log = log.clone();
+        let spill = spill.map(|spill| spawn("spill", move || spill::keep(&spill_log, &spill)));
+        let spill = spill.transpose()?;
+        Ok(Self {
+            address,
+            metrics_address,
+            log,
+            live,
+            stop,
+            simulation,
+            network,
+            spill,
+            archivist,
+        })
     }
 
     /// Where metrics are told, if anywhere.
@@ -283,13 +313,16 @@ impl Server {
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
+        // No stream takes rows any more: those that clients may come back for are synced.
+        self.log.flush_spill();
+        let spill = ended("spill", self.spill.take());
         // The arena is gone, and with it who sends games.
         let archive = match self.archivist.take().map(Archivist::finish) {
             None => Ok(()),
             Some(None) => Err(ServeError::Panicked("archive")),
             Some(Some(written)) => written.map_err(ServeError::from),
         };
-        world.and(network).and(archive)
+        world.and(network).and(spill).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -303,6 +336,7 @@ impl Drop for Server {
         self.log.stop();
         self.live.stop();
         self.stop.send_replace(true);
+        self.log.flush_spill();
     }
 }
 
@@ -339,7 +373,8 @@ fn network(
     };
     let sessions = service.sessions.clone();
     let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
-    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
+    let spill = service.spill.clone();
+    let stats = move || Stats::of(&log, spill.as_deref(), &offer.shares.sent, counted.counts());
     let (live, access) = (service.live.clone(), service.access.clone());
     let games = Games::new(live.clone());
     let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));

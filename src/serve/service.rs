@@ -19,6 +19,7 @@ use super::{
     log::Log,
     put::{self, Taker},
     server::Limits,
+    spill::Spill,
     stream,
     ticket::Ticket,
 };
@@ -30,6 +31,7 @@ const STATS: &str = "stats";
 /// What answers requests.
 pub(super) struct Service {
     pub(super) log: Arc<Log>,
+    pub(super) spill: Option<Arc<Spill>>,
     pub(super) offer: Arc<Offer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) access: Access,
@@ -112,7 +114,7 @@ impl FlightService for Service {
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
         let rows = match &ticket.dataset {
             Some(name) => self.offer.datasets.stream(name, &ticket)?,
-            None => stream::open(&self.log, &self.offer.shares, &ticket)?,
+            None => stream::open(&self.log, self.spill.as_ref(), &self.offer.shares, &ticket)?,
         };
         // The place is free again when the stream is dropped, whoever ends it.
         Ok(Response::new(Box::pin(rows.map(move |row| {

@@ -78,6 +78,11 @@ impl Terminal {
         self.wait_until(text, |contents| contents.contains(text));
     }
 
+    /// Waits until this does not stand on the screen any more.
+    pub(crate) fn wait_without(&mut self, text: &str) {
+        self.wait_until(&format!("screen without {text}"), |contents| !contents.contains(text));
+    }
+
     fn wait_until(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_there(&self.contents()) {

@@ -9,8 +9,8 @@ use serde_json::Value;
 #[test]
 fn every_load_is_played_and_no_update_is_missing() {
     let args = ["bench", "--live", "--live-percent", "1", "--seconds", "0.05", "--json"];
-    let loads: Value = serde_json::from_str(&done(&args)).unwrap();
-    let loads = loads.as_array().unwrap();
+    let told: Value = serde_json::from_str(&done(&args)).unwrap();
+    let loads = told["loads"].as_array().unwrap();
     let games: Vec<u64> = loads.iter().map(|load| load["games"].as_u64().unwrap()).collect();
     assert_eq!(games, [100, 100, 50, 1000]);
     for load in loads {
@@ -23,4 +23,9 @@ fn every_load_is_played_and_no_update_is_missing() {
             );
         }
     }
+    // The fifth load is everything at once.
+    let mixed = &told["mixed"];
+    assert_eq!((&mixed["wrong_ends"], &mixed["wrong_boards"]), (&0.into(), &0.into()), "{mixed}");
+    assert_eq!(mixed["created"], mixed["over"], "{mixed}");
+    assert!(mixed["created"].as_u64().unwrap() >= 250, "{mixed}");
 }

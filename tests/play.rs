@@ -188,14 +188,14 @@ fn panics_with_a_screen() {
 #[test]
 fn games_that_cannot_be_played_are_refused_before_the_screen_is_taken() {
     for (args, code, wanted) in [
-        (&["play"][..], 1, "a game needs a terminal"),
-        (&["play", "chess"], 1, "chess"),
-        (&["play", "hunter", "hunter", "--players", "2"], 1, "use 3 or more"),
-        (&["play", "--server", "ftp://x"], 1, "ftp"),
-        (&["play", "--server", "grpc://127.0.0.1:1"], 1, "bivouac serve"),
-        (&["play", "--game", "7"], 2, "--server"),
+        (vec!["play"], 1, "a game needs a terminal"),
+        (vec!["play", "chess"], 1, "chess"),
+        (vec!["play", "hunter", "hunter", "--players", "2"], 1, "use 3 or more"),
+        (vec!["play", "--server", "ftp://x"], 1, "ftp"),
+        (vec!["play", "--server", "grpc://127.0.0.1:1"], 1, "bivouac serve"),
+        (vec!["play", "--game", "7"], 2, "--server"),
     ] {
-        let run = common::bivouac(args);
+        let run = common::bivouac(&args);
         assert_eq!(run.status.code(), Some(code), "{args:?}");
         let told = common::text(&run.stderr);
         assert!(told.contains(wanted), "{args:?}: {told}");

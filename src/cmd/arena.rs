@@ -29,7 +29,8 @@ const IN_PART: u8 = 3;
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
-    /// Who plays: built-in policies, or commands of programs with the competition's stdio protocol
+    /// Who plays: built-in policies, python:FILE:CLASS for subclasses of bivouac.Bot, or commands of
+    /// programs with the competition's stdio protocol
     #[arg(required = true, num_args = 2.., value_name = "A B")]
     contestants: Vec<String>,
     /// Games of each pair
@@ -65,6 +66,9 @@ pub(crate) struct Args {
     /// Memory of a program, in MiB; 0: without limit
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     memory: u32,
+    /// Python that runs bots; it needs the package with its extra `live`
+    #[arg(long, default_value = "python3", value_name = "PYTHON")]
+    python: String,
     /// Folder of the dataset of all games, which must be new or empty
     #[arg(long, default_value = "bivouac-arena", value_name = "DIR")]
     out: PathBuf,
@@ -87,11 +91,13 @@ Examples:
   bivouac arena hunter expander --games 200 --swap-sides
   bivouac arena hunter expander random --ruleset generals-bots --size random
   bivouac arena hunter 'python3 my_bot.py' --ruleset competition --games 20 --swap-sides
+  bivouac arena hunter python:my_bots.py:First --games 20 --swap-sides
 
 A program is told `PLAYER HEIGHT WIDTH` once and a frame each tick, and answers `KIND ROW COLUMN
 DIRECTION HALF` (kinds: 0 march, 1 pass, 2 build; directions: up, down, left, right). Time-outs and
 answers that are no orders are passes, and the third loses the game; so does a crash. Each game
-has a process of its own. The games are a dataset: bivouac inspect, verify, expand and export
+has a process of its own. A bot in Python is run so too, by `python -m bivouac.live.stdio`, within
+the same limits; what it raises is reported and is a pass. The games are a dataset: bivouac inspect, verify, expand and export
 read it. Built-in policies give the same games for the same arguments; programs may not.";
 
 /// Runs the subcommand.
@@ -140,7 +146,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn tournament(args: &Args) -> anyhow::Result<Tournament> {
-    let contestants: Vec<_> = args.contestants.iter().map(|name| Contestant::named(name)).collect();
+    let named = |name: &String| Contestant::named(name, &args.python);
+    let contestants: Vec<_> = args.contestants.iter().map(named).collect::<Result<_, _>>()?;
     for (i, contestant) in contestants.iter().enumerate() {
         let name = contestant.name();
         ensure!(!name.trim().is_empty(), "contestant {}: name a policy or a program", i + 1);
@@ -198,10 +205,14 @@ fn print(args: &Args, tournament: &Tournament, standings: &Standings) {
     let w = widest.unwrap_or(0).max(10);
     let mut order: Vec<usize> = (0..standings.elo.len()).collect();
     order.sort_by(|&a, &b| standings.elo[b].total_cmp(&standings.elo[a]));
-    println!("{:w$}  {:>6}  {:>8}  {:>7}  {:>6}", "contestant", "Elo", "points", "games", "faulty");
+    println!(
+        "{:w$}  {:>6}  {:>12}  {:>13}  {:>8}  {:>7}  {:>6}",
+        "contestant", "Elo", "95 %", "OpenSkill", "points", "games", "faulty"
+    );
     for i in order {
+        let ([low, high], [skill, deviation]) = (standings.elo_interval[i], standings.openskill[i]);
         println!(
-            "{:w$}  {:>6.0}  {:>8.1}  {:>7}  {:>6}",
+            "{:w$}  {:>6.0}  {low:>4.0} to {high:>4.0}  {skill:>5.1} ± {deviation:>5.1}  {:>8.1}  {:>7}  {:>6}",
             name(i),
             standings.elo[i],
             standings.points[i],

@@ -149,6 +149,8 @@ async fn sit_down(
         Some(game) => game.clone(),
         None => server.create(game(args)?).await?,
     };
+    // Nobody waits for a player who cannot play.
+    play::screen::require().context("the terminal")?;
     let seat = match &args.seat_token {
         Some(token) => server.rejoin(&game, token).await?,
         None => server.join(&game, &args.name, args.seat).await?,

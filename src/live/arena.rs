@@ -88,7 +88,8 @@ impl LiveHandle {
 /// The live games of a world. It belongs to the thread that owns the world, and never waits.
 pub struct Arena {
     pub(super) config: LiveConfig,
-    pub(super) games: HashMap<u64, Game>,
+    /// Boxed, so that a map with room to grow has room for pointers only.
+    pub(super) games: HashMap<u64, Box<Game>>,
     /// Public games in the order of their creation.
     pub(super) listed: BTreeMap<u64, u64>,
     pub(super) timers: Timers,

@@ -62,7 +62,7 @@ impl Arena {
             settings,
         };
         let starts = !game.has_free_seat();
-        self.games.insert(id, game);
+        self.games.insert(id, Box::new(game));
         self.stats.created += 1;
         self.stats.games[Phase::Lobby as usize] += 1;
         if starts {
@@ -337,7 +337,8 @@ impl Arena {
 
     /// A game by its id.
     pub(super) fn game_mut(&mut self, id: u64) -> Result<&mut Game, LiveError> {
-        self.games.get_mut(&id).ok_or_else(|| LiveError::GameNotFound(show(id)))
+        let game = self.games.get_mut(&id);
+        game.map(Box::as_mut).ok_or_else(|| LiveError::GameNotFound(show(id)))
     }
 
     /// Ticks that a game has completed.

@@ -18,10 +18,7 @@ impl Screen {
     ///
     /// If there is none, or if it cannot be drawn to.
     pub fn open() -> io::Result<Self> {
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let reason = "a game needs a terminal for its keys and its board: run it in one";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
-        }
+        require()?;
         ratatui::try_init().map(Self).inspect_err(|_failed| ratatui::restore())
     }
 
@@ -39,6 +36,22 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // The cursor first: it is hidden on both screens. A terminal that is gone needs neither.
         let _is_shown = self.0.show_cursor().is_ok();
-        ratatui::restore();
+        // After a panic the rest is done, and doing it again would write over what the panic said.
+        if !std::thread::panicking() {
+            ratatui::restore();
+        }
     }
+}
+
+/// Whether there is a terminal to play in.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::Unsupported`] if keys or board would go elsewhere.
+pub fn require() -> io::Result<()> {
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let reason = "a game needs a terminal for its keys and its board: run it in one";
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }

@@ -54,7 +54,8 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Bot {
     seat: usize,
     child: Child,
-    frames: SyncSender<String>,
+    /// None once the game is over.
+    frames: Option<SyncSender<String>>,
     answers: Receiver<String>,
     limits: BotLimits,
     deadline: Instant,
@@ -100,7 +101,7 @@ impl Bot {
         let bot = Self {
             seat,
             child,
-            frames,
+            frames: Some(frames),
             answers,
             limits,
             deadline,
@@ -122,7 +123,29 @@ impl Bot {
 
     fn write(&self, text: String) {
         // A program that reads nothing is found out by its answers, and one that is gone too.
-        let _is_read = self.frames.try_send(text).is_ok();
+        let _is_read = self.frames.as_ref().is_some_and(|frames| frames.try_send(text).is_ok());
+    }
+
+    /// Shows a bot of the Python package the last board, which asks for no answer, and who won, and
+    /// waits for it to end. The competition's protocol has no such message: its programs are not
+    /// told.
+    pub(super) fn tell_end(
+        &mut self,
+        board: &SeenBoard,
+        standing: &Scoreboard,
+        start: &Start,
+        winners: &[u8],
+    ) {
+        if self.has_lost() {
+            return;
+        }
+        let winners: Vec<String> = winners.iter().map(u8::to_string).collect();
+        let last = frame(board, standing, start, self.seat);
+        self.write(format!("end {}\n{last}", winners.join(" ")));
+        // Its input ends with what waits.
+        self.frames = None;
+        self.deadline = Instant::now() + self.limits.turn;
+        let _how = self.end();
     }
 
     /// The program's order, and what was wrong with its answer.

@@ -1,9 +1,11 @@
 //! Tournaments: contestants play each other, two at a time, on the same maps from both sides.
 //!
-//! A contestant is a built-in policy or a program that speaks the stdio protocol of the generals.bot
-//! competition ([`bot`]). [`score`] says what the games came to.
+//! A contestant is a built-in policy, a program that speaks the stdio protocol of the generals.bot
+//! competition ([`bot`]), or a `Bot` in Python, which the package's runner makes such a program.
+//! [`score`] says what the games came to.
 
 pub mod bot;
+mod rating;
 pub mod score;
 mod table;
 
@@ -18,11 +20,18 @@ use datasets::{
     produce::{Produced, Producer},
 };
 use systems::{policies::Policy, record::GameRecord, rollout::RolloutSpec};
+use thiserror::Error;
 
 pub use self::{
     bot::BotLimits,
     score::{Pairing, Standings},
 };
+
+/// What names of bots in Python begin with.
+const PYTHON: &str = "python:";
+
+/// The module of the Python package that runs them.
+const RUNNER: &str = "bivouac.live.stdio";
 
 /// Who plays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +40,46 @@ pub enum Contestant {
     BuiltIn(Policy),
     /// A program, as a line for the shell.
     Program(String),
+    /// A bot of the Python package.
+    Python(PythonBot),
 }
 
+/// A subclass of `bivouac.Bot`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonBot {
+    /// `python:FILE:CLASS`.
+    name: String,
+    /// The interpreter, the module that runs bots, the file and the class, quoted for the shell.
+    line: String,
+}
+
+/// A contestant that cannot play.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} names no bot: write python:FILE.py:CLASS, such as python:bots/mine.py:Mine")]
+pub struct BadContestant(String);
+
 impl Contestant {
-    /// The policy of this name, or the program of this line.
-    #[must_use]
-    pub fn named(text: &str) -> Self {
-        match Policy::named(text) {
+    /// The policy of this name, the bot of `python:FILE:CLASS`, which `python` runs, or the program
+    /// of this line.
+    ///
+    /// # Errors
+    ///
+    /// [`BadContestant`] for a bot without a file or a class.
+    pub fn named(text: &str, python: &str) -> Result<Self, BadContestant> {
+        if let Some(bot) = text.strip_prefix(PYTHON) {
+            let bad = || BadContestant(text.to_owned());
+            let (file, class) = bot.rsplit_once(':').ok_or_else(bad)?;
+            let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+            if file.is_empty() || class.is_empty() || !class.chars().all(is_name) {
+                return Err(bad());
+            }
+            let line = format!("{} -m {RUNNER} {} {class}", quoted(python), quoted(file));
+            return Ok(Self::Python(PythonBot { name: text.to_owned(), line }));
+        }
+        Ok(match Policy::named(text) {
             Ok(policy) if policy != Policy::External => Self::BuiltIn(policy),
             _ => Self::Program(text.to_owned()),
-        }
+        })
     }
 
     /// Its name in tables and datasets.
@@ -48,12 +87,27 @@ impl Contestant {
         match self {
             Self::BuiltIn(policy) => policy.name(),
             Self::Program(line) => line,
+            Self::Python(bot) => &bot.name,
+        }
+    }
+
+    /// The line that runs it, for the shell; none for a policy.
+    fn line(&self) -> Option<&str> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Program(line) => Some(line),
+            Self::Python(bot) => Some(&bot.line),
         }
     }
 
     fn is_program(&self) -> bool {
-        matches!(self, Self::Program(_))
+        self.line().is_some()
     }
+}
+
+/// One word for the shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A tournament.
@@ -183,4 +237,25 @@ fn came_to(record: &GameRecord, fixture: &Match, faults: [Vec<String>; 2]) -> Pl
 /// The start of a match's map.
 fn start_of(tournament: &Tournament, fixture: &Match) -> Arc<systems::start::Start> {
     tournament.games.start(fixture.map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contestants_are_policies_bots_in_python_or_programs() {
+        let named = |text| Contestant::named(text, "python3");
+        assert!(matches!(named("hunter"), Ok(Contestant::BuiltIn(_))));
+        assert_eq!(named("./mine --fast").unwrap().line(), Some("./mine --fast"));
+        let bot = named("python:it's/a:bot.py:Mine").unwrap();
+        assert_eq!(bot.name(), "python:it's/a:bot.py:Mine");
+        let line = r"'python3' -m bivouac.live.stdio 'it'\''s/a:bot.py' Mine";
+        assert_eq!(bot.line(), Some(line));
+        for text in
+            ["python:", "python:bot.py", "python:bot.py:", "python::Mine", "python:b.py:M; ls"]
+        {
+            assert!(named(text).unwrap_err().to_string().contains(text), "{text}");
+        }
+    }
 }

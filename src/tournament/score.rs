@@ -1,8 +1,8 @@
-//! What the games of a tournament came to: win rates with intervals, and Elo ratings.
+//! What the games of a tournament came to: win rates with intervals, points and ratings.
 
 use serde::Serialize;
 
-use super::Played;
+use super::{Played, rating};
 
 /// What two contestants' games came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,11 @@ pub struct Pairing {
 pub struct Standings {
     /// Elo of each contestant; 1500 is the average.
     pub elo: Vec<f64>,
+    /// Its 95 % interval.
+    pub elo_interval: Vec<[f64; 2]>,
+    /// OpenSkill of each contestant (Weng and Lin, by the crate `skillratings`): mean and standard
+    /// deviation, from 25 and 8.33 on, after the games in their order.
+    pub openskill: Vec<[f64; 2]>,
     /// Points of each contestant over its games.
     pub points: Vec<f64>,
     /// Games of each contestant.
@@ -57,8 +62,11 @@ impl Standings {
                 faulty[contestant] += u64::from(!game.faults[seat].is_empty());
             }
         }
-        let elo = elo(contestants, &pairings);
-        Self { elo, points, games, faulty, pairings }
+        let rated = rating::elo(contestants, &pairings);
+        let elo = rated.iter().map(|elo| elo.rating).collect();
+        let elo_interval = rated.iter().map(|elo| elo.interval).collect();
+        let openskill = rating::openskill(contestants, played);
+        Self { elo, elo_interval, openskill, points, games, faulty, pairings }
     }
 }
 
@@ -98,37 +106,6 @@ pub fn wilson(rate: f64, n: f64) -> [f64; 2] {
     [((middle - width) / scale).max(0.0), ((middle + width) / scale).min(1.0)]
 }
 
-/// Rounds of the search for ratings; it converges long before.
-const ROUNDS: usize = 500;
-
-/// The Elo ratings under which the results are likeliest (Bradley and Terry's model), with one
-/// more draw in each pairing so that who won or lost every game has a rating too.
-#[expect(clippy::cast_precision_loss, reason = "games are counted in millions at most")]
-fn elo(contestants: usize, pairings: &[Pairing]) -> Vec<f64> {
-    let mut strength = vec![1.0_f64; contestants];
-    for _ in 0..ROUNDS {
-        let (mut points, mut weight) = (vec![0.0; contestants], vec![0.0; contestants]);
-        for pairing in pairings {
-            let [a, b] = pairing.contestants;
-            let n = (pairing.wins + pairing.losses + pairing.draws + 1) as f64;
-            let draws = 0.5 * (pairing.draws + 1) as f64;
-            points[a] += pairing.wins as f64 + draws;
-            points[b] += pairing.losses as f64 + draws;
-            let share = n / (strength[a] + strength[b]);
-            weight[a] += share;
-            weight[b] += share;
-        }
-        for (strength, (points, weight)) in strength.iter_mut().zip(points.iter().zip(&weight)) {
-            *strength = if *weight > 0.0 { points / weight } else { 1.0 };
-        }
-        let mean = strength.iter().map(|s| s.ln()).sum::<f64>() / contestants as f64;
-        for strength in &mut strength {
-            *strength /= mean.exp();
-        }
-    }
-    strength.iter().map(|strength| 1500.0 + 400.0 * strength.log10()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,19 +124,6 @@ mod tests {
         assert_eq!((pairing.wins, pairing.losses, pairing.draws), (5, 0, 1));
         assert_eq!((standings.points[0], standings.points[1]), (5.5, 0.5));
         assert!(pairing.interval[0] > 0.4 && pairing.interval[1] < 1.0, "{pairing:?}");
-    }
-
-    #[test]
-    fn ratings_are_those_of_the_model() {
-        // Three of four points are a strength of three to one: 400 log10(3) = 190.8 Elo.
-        let mut played = games([0, 1], Some(0), 3000);
-        played.extend(games([1, 0], Some(1), 1000));
-        let elo = Standings::of(2, &played).elo;
-        assert!((elo[0] - elo[1] - 190.8).abs() < 0.5, "{elo:?}");
-        assert!((elo[0] + elo[1] - 3000.0).abs() < 1e-6, "{elo:?}");
-        assert_eq!(Standings::of(2, &[]).elo, [1500.0, 1500.0]);
-        let perfect = Standings::of(2, &games([0, 1], Some(0), 10)).elo;
-        assert!(perfect.iter().all(|elo| elo.is_finite()), "{perfect:?}");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Board {
         let who = fixture.seats.map(|contestant| &tournament.contestants[contestant]);
         let policies = who.map(|contestant| match contestant {
             Contestant::BuiltIn(policy) => *policy,
-            Contestant::Program(_) => Policy::External,
+            Contestant::Program(_) | Contestant::Python(_) => Policy::External,
         });
         let spec = GameSpec {
             seed: tournament.games.seed,
@@ -81,7 +81,7 @@ impl Board {
         let id = world.create(&spec)?;
         let mut bots = [None, None];
         for (seat, contestant) in who.into_iter().enumerate() {
-            let Contestant::Program(line) = contestant else { continue };
+            let Some(line) = contestant.line() else { continue };
             let started = Bot::start(line, seat, &start, tournament.limits);
             let wrap =
                 |source| DataError::File { path: line.into(), doing: "start the bot", source };
@@ -119,8 +119,16 @@ impl Board {
     }
 
     /// The record of a match that is over.
-    fn clear(self, tournament: &Tournament, world: &mut World) -> Result<Done, DataError> {
+    fn clear(mut self, tournament: &Tournament, world: &mut World) -> Result<Done, DataError> {
         let outcome = Outcome::of(&world.position(self.id)?, &self.start.teams);
+        for (seat, bot) in self.bots.iter_mut().enumerate() {
+            let Some(bot) = bot else { continue };
+            let contestant = &tournament.contestants[self.fixture.seats[seat]];
+            if matches!(contestant, Contestant::Python(_)) {
+                let (board, standing) = (world.seen(self.id, seat)?, world.scoreboard(self.id)?);
+                bot.tell_end(&board, &standing, &self.start, &outcome.winners);
+            }
+        }
         let orders = world.take_recording(self.id)?;
         let name = |contestant: usize| tournament.contestants[contestant].name().to_owned();
         let record = GameRecord {

@@ -13,6 +13,7 @@ pytest.importorskip("grpc")
 
 import bivouac  # noqa: E402
 from bivouac.live import AsyncGameClient, Board, Bot, GameClient, GameError  # noqa: E402
+from test_client import Relay  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -138,3 +139,116 @@ def test_a_server_that_wants_a_token_gets_it(serve):
     with GameClient(server.uri, token=secret) as client:
         game = client.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=5)
         assert Wanderer(1).play(client, game.id, "ada").is_over
+
+
+def test_the_client_for_asyncio_does_all_that_the_other_does(client):
+    async def govern():
+        async with AsyncGameClient(client.target) as other:
+            game = await other.create(players=2, pace="lockstep", spectators=True)
+            seats = [await other.join(game.id, name) for name in ("ada", "bob")]
+            assert [seat.seat for seat in seats] == [0, 1]
+            assert [info.game_id async for info in other.list(["running"])] == [game.id]
+            await other.pause(game)
+            assert (await seats[0].state()).phase == "paused"
+            await other.resume(game)
+            # Bob sends nothing, so nothing is played.
+            await seats[0].submit([None, None, None])
+            assert await seats[0].clear_queue() == 3
+            watched = other.spectate(game.id)
+            first = await anext(watched)
+            assert (first.faces != 0).all()
+            await seats[1].leave()
+            last = first
+            async for last in watched:
+                pass
+            assert list(last.ended.winners) == [0]
+            lobby = await other.create()
+            await other.delete(lobby)
+            with pytest.raises(GameError) as refusal:
+                await other.join(lobby.id, "ada")
+            assert refusal.value.reason == "GAME_NOT_FOUND"
+            with pytest.raises(GameError) as refusal:
+                await anext(other.spectate(lobby.id))
+            assert refusal.value.reason == "GAME_NOT_FOUND"
+
+    asyncio.run(govern())
+
+
+def test_a_stream_whose_connection_breaks_is_opened_again(serve):
+    relay = Relay(serve("--games", "0").uri)
+    with GameClient(relay.uri) as client:
+        game = client.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=12, seed=2)
+        seat = client.join(game.id, "ada")
+        ticks = []
+        for board in seat.updates(reconnect=600):
+            ticks.append(board.tick)
+            state = look_through(seat)
+            assert state.tick != board.tick or np.array_equal(board.faces, state.faces)
+            if board.tick in (3, 7) and ticks.count(board.tick) == 1:
+                relay.cut()
+            elif board.is_running:
+                submit_through(seat, board)
+    relay.close()
+    assert ticks == sorted(ticks)
+    assert ticks.count(3) > 1 and ticks.count(7) > 1, "each cut shows the same tick anew"
+
+
+def test_a_stream_of_asyncio_whose_connection_breaks_is_opened_again(serve):
+    relay = Relay(serve("--games", "0").uri)
+
+    async def play():
+        async with AsyncGameClient(relay.uri) as client:
+            game = await client.create(size=(6, 6), policies=["random"], pace="lockstep", max_ticks=9)
+            seat = await client.join(game.id, "ada")
+            ticks = []
+            async for board in seat.updates(reconnect=600):
+                ticks.append(board.tick)
+                if not board.is_running:
+                    continue
+                if board.tick == 4 and ticks.count(4) == 1:
+                    relay.cut()
+                    continue
+                for _ in range(1000):
+                    try:
+                        await seat.submit(None, expected_tick=board.tick, key=f"t{board.tick}")
+                        break
+                    except GameError as refusal:
+                        if not refusal.may_pass:
+                            raise
+            return ticks, board
+
+    ticks, board = asyncio.run(play())
+    relay.close()
+    assert board.is_over and ticks == sorted(ticks) and ticks.count(4) > 1
+
+
+def test_a_server_that_is_gone_is_given_up_after_a_time(serve):
+    server = serve("--games", "0")
+    with GameClient(server.uri) as client:
+        game = client.create(policies=["random"], pace="lockstep")
+        seat = client.join(game.id, "ada")
+        updates = seat.updates(reconnect=0.5)
+        next(updates)
+        server.kill()
+        with pytest.raises(GameError) as refusal:
+            next(updates)
+        assert refusal.value.may_pass
+
+
+def submit_through(seat, board):
+    """Sends a pass, again if the connection broke; the key keeps it from being played twice."""
+    through(lambda: seat.submit(None, expected_tick=board.tick, key=f"t{board.tick}"))
+
+
+def look_through(seat):
+    return through(seat.state)
+
+
+def through(call):
+    for _ in range(1000):
+        try:
+            return call()
+        except GameError as refusal:
+            if not refusal.may_pass:
+                raise
+    raise AssertionError("the connection does not come back")

@@ -17,7 +17,8 @@ from __future__ import annotations
 from .aio import AsyncGameClient, AsyncSeat
 from .board import Board
 from .bot import Bot
-from .client import Game, GameClient, Seat
+from .client import GameClient, Seat
 from .error import GameError
+from .protocol import Game
 
 __all__ = ["AsyncGameClient", "AsyncSeat", "Board", "Bot", "Game", "GameClient", "GameError", "Seat"]

@@ -1,7 +1,4 @@
-"""The client of live games for asyncio: creating, joining and playing them, as coroutines.
-
-Lists of games, spectators and what an owner does with a game are in `GameClient` alone.
-"""
+"""The client of live games for asyncio: that of `GameClient`, as coroutines."""
 
 from __future__ import annotations
 
@@ -14,9 +11,10 @@ import grpc
 from bivouac.v1 import games_pb2 as wire
 from bivouac.v1 import games_pb2_grpc
 
+from . import protocol
 from .board import Board
-from .client import KEEPALIVE, Game, authorization, create_request, orders
 from .error import GameError
+from .protocol import Call, Following, Game, Sitting, T
 
 
 class AsyncGameClient:
@@ -31,11 +29,12 @@ class AsyncGameClient:
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         self.target = target.split("://")[-1]
-        self.metadata = authorization(token)
+        self.metadata = protocol.authorization(token)
+        options = protocol.KEEPALIVE
         if credentials is None:
-            self.channel = grpc.aio.insecure_channel(self.target, options=KEEPALIVE)
+            self.channel = grpc.aio.insecure_channel(self.target, options=options)
         else:
-            self.channel = grpc.aio.secure_channel(self.target, credentials, options=KEEPALIVE)
+            self.channel = grpc.aio.secure_channel(self.target, credentials, options=options)
         self.stub = games_pb2_grpc.GameServiceStub(self.channel)
         self.timeout = timeout
 
@@ -49,79 +48,94 @@ class AsyncGameClient:
         """Closes the connection."""
         await self.channel.close()
 
-    async def call(self, method: str, request: Any) -> Any:
-        """Calls a method of the service; raises `GameError` if it is refused."""
+    async def do(self, call: Call[T]) -> T:
+        """Sends a request and returns what its answer means; raises `GameError` if it is refused."""
         try:
-            rpc = getattr(self.stub, method)
-            return await rpc(request, timeout=self.timeout, metadata=self.metadata)
+            rpc = getattr(self.stub, call.method)
+            answer = await rpc(call.request, timeout=self.timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise GameError.of(error) from None
+        return call.read(answer)
 
     async def create(self, **options: Any) -> Game:
         """Creates a game; see `create_request` for the options."""
-        created = await self.call("CreateGame", create_request(**options))
-        return Game(created.game_id, created.owner_token, created.seed)
+        return await self.do(protocol.create(**options))
 
     async def join(self, game_id: str, name: str, seat: int | None = None) -> "AsyncSeat":
         """Takes a seat: the first that is free, unless one is asked for."""
-        request = wire.JoinGameRequest(game_id=game_id, name=name, seat=seat)
-        joined = await self.call("JoinGame", request)
-        return AsyncSeat(self, game_id, joined.seat, joined.token)
+        return AsyncSeat(self, game_id, *await self.do(protocol.join(game_id, name, seat)))
+
+    async def list(self, phases: Iterable[str] = ()) -> AsyncIterator[wire.GameInfo]:
+        """The public games, oldest first."""
+        phases, token = tuple(phases), ""
+        while True:
+            games, token = await self.do(protocol.page(phases, token))
+            for game in games:
+                yield game
+            if not token:
+                return
+
+    async def spectate(self, game_id: str) -> AsyncIterator[Board]:
+        """The whole board, after every update, where the game allows it."""
+        board = Board()
+        try:
+            request = wire.SpectateRequest(game_id=game_id)
+            async for update in self.stub.Spectate(request, metadata=self.metadata):
+                yield board.apply(update)
+        except grpc.RpcError as error:
+            raise GameError.of(error) from None
+
+    async def delete(self, game: Game) -> None:
+        """Removes a game."""
+        await self.do(protocol.delete(game))
+
+    async def pause(self, game: Game) -> None:
+        """Stops a game's clock."""
+        await self.do(protocol.pause(game))
+
+    async def resume(self, game: Game) -> None:
+        """Lets a paused game go on."""
+        await self.do(protocol.resume(game))
 
 
-class AsyncSeat:
+class AsyncSeat(Sitting):
     """A seat of a game. Who has its `token` plays it, from any client."""
 
-    def __init__(self, client: AsyncGameClient, game_id: str, seat: int, token: str) -> None:
-        self.client, self.game_id, self.seat, self.token = client, game_id, seat, token
-
-    def _key(self) -> dict[str, str]:
-        return {"game_id": self.game_id, "token": self.token}
+    client: AsyncGameClient
 
     async def submit(
-        self,
-        actions: int | None | Iterable[int | None],
-        *,
-        expected_tick: int | None = None,
-        key: str = "",
-        replace: bool = False,
+        self, actions: int | None | Iterable[int | None], **options: Any
     ) -> wire.SubmitActionResponse:
-        """Sends an action, or several that wait in the seat's queue; `None` is a pass."""
-        request = wire.SubmitActionRequest(
-            **self._key(),
-            orders=orders(actions),
-            expected_tick=expected_tick,
-            idempotency_key=key,
-            replace_queue=replace,
-        )
-        return await self.client.call("SubmitAction", request)
+        """Sends an action, or several that wait in the seat's queue; see `Seat.submit`."""
+        return await self.client.do(self.submission(actions, **options))
+
+    async def clear_queue(self) -> int:
+        """Takes back all orders that wait, and returns how many did."""
+        return await self.client.do(self.clearing())
 
     async def surrender(self) -> None:
         """Gives the game up."""
-        await self.client.call("Surrender", wire.SurrenderRequest(**self._key()))
+        await self.client.do(self.surrendering())
+
+    async def leave(self) -> None:
+        """Gives the seat up."""
+        await self.client.do(self.leaving())
 
     async def state(self) -> Board:
         """The game as this seat sees it now."""
-        answer = await self.client.call("GetGameState", wire.GetGameStateRequest(**self._key()))
-        return Board(self.seat).apply(answer.state)
+        return await self.client.do(self.looking())
 
     async def updates(self, *, reconnect: float = 30.0) -> AsyncIterator[Board]:
         """The board after every update, to the end of the game; see `Seat.updates`."""
-        board = Board(self.seat)
-        deadline = None
-        while not board.is_over:
+        following = Following(self, reconnect)
+        while not following.board.is_over:
             try:
-                request = wire.StreamGameRequest(**self._key())
-                stream = self.client.stub.StreamGame(request, metadata=self.client.metadata)
+                stream = self.client.stub.StreamGame(
+                    following.request, metadata=self.client.metadata
+                )
                 async for update in stream:
-                    deadline = None
-                    yield board.apply(update)
-                if not board.is_over:
-                    return
+                    yield following.apply(update)
+                return
             except grpc.RpcError as error:
-                refusal = GameError.of(error)
                 now = asyncio.get_running_loop().time()
-                deadline = deadline or now + reconnect
-                if not refusal.may_pass or now > deadline:
-                    raise refusal from None
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(following.wait(error, now))

@@ -16,7 +16,7 @@ use bivouac::{
     serve::{Server, ServerConfig, Simulated},
 };
 use proto::v1::{
-    CreateGameRequest, JoinGameRequest, Pace, StreamGameRequest, Update,
+    CreateGameRequest, JoinGameRequest, ListGamesRequest, Pace, StreamGameRequest, Update,
     game_service_client::GameServiceClient, update::Board,
 };
 use serde::Serialize;
@@ -36,6 +36,9 @@ use crate::cmd::progress::float;
 
 /// Milliseconds of a turn.
 const TURN_MS: u32 = 500;
+
+/// Games that are created at a time over each connection.
+const AT_ONCE: usize = 16;
 
 /// A load on the server.
 #[derive(Clone, Copy)]
@@ -152,19 +155,27 @@ async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived>
         let trainer = read_rows(uri.clone());
         tokio::spawn(trainer);
     }
-    let (memory, since) = (resident(), Instant::now());
-    let mut connections = JoinSet::new();
-    for number in 0..load.connections {
+    let mut clients = Vec::new();
+    for _ in 0..load.connections {
         let channel = Channel::from_shared(uri.clone())?.connect().await?;
-        connections.spawn(create(GameServiceClient::new(channel), load, number));
+        let mut client = GameServiceClient::new(channel);
+        // What a connection needs for itself is no game's.
+        client.list_games(ListGamesRequest::default()).await?;
+        clients.push(client);
     }
-    let mut seats = Vec::new();
-    while let Some(created) = connections.join_next().await {
+    let (memory, since) = (resident(), Instant::now());
+    let mut creators = JoinSet::new();
+    for number in 0..load.connections * AT_ONCE {
+        creators.spawn(create(clients[number % load.connections].clone(), load, number));
+    }
+    let mut seats = Vec::with_capacity(load.games * load.players);
+    while let Some(created) = creators.join_next().await {
         seats.extend(created??);
     }
     let created_per_second = float(load.games as u64) / since.elapsed().as_secs_f64();
     let bytes_per_game = float(resident().saturating_sub(memory)) / float(load.games as u64);
-    for (mut client, watch) in seats.into_iter().take(load.watchers) {
+    for (number, watch) in seats.into_iter().take(load.watchers).enumerate() {
+        let client = &mut clients[number % load.connections];
         let stream = client.stream_game(watch).await?.into_inner();
         tokio::spawn(follow(stream, counts.clone()));
     }
@@ -198,13 +209,13 @@ async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived>
     Ok(lived)
 }
 
-/// Creates a connection's share of the games and returns the seats that were taken.
+/// Creates a share of the games and returns the seats that were taken.
 async fn create(
     mut client: GameServiceClient<Channel>,
     load: Load,
     number: usize,
-) -> anyhow::Result<Vec<(GameServiceClient<Channel>, StreamGameRequest)>> {
-    let share = (number..load.games).step_by(load.connections).count();
+) -> anyhow::Result<Vec<StreamGameRequest>> {
+    let share = (number..load.games).step_by(load.connections * AT_ONCE).count();
     let mut seats = Vec::with_capacity(share * load.players);
     for _ in 0..share {
         let created = client
@@ -222,7 +233,7 @@ async fn create(
             let joining = JoinGameRequest { game_id, name, seat: None };
             let token = client.join_game(joining).await?.into_inner().token;
             let game_id = created.game_id.clone();
-            seats.push((client.clone(), StreamGameRequest { game_id, token }));
+            seats.push(StreamGameRequest { game_id, token });
         }
     }
     Ok(seats)
@@ -248,7 +259,7 @@ async fn follow(mut stream: Streaming<Update>, counts: Arc<Counts>) {
 }
 
 /// A trainer who takes rows as fast as they come.
-async fn read_rows(uri: String) {
+pub(super) async fn read_rows(uri: String) {
     use arrow_flight::{Ticket, flight_service_client::FlightServiceClient};
     let Ok(channel) = Channel::from_shared(uri) else { return };
     let Ok(channel) = channel.connect().await else { return };
@@ -259,7 +270,7 @@ async fn read_rows(uri: String) {
 }
 
 /// Simulated games without end, or none.
-fn simulated(trains: bool) -> Simulated {
+pub(super) fn simulated(trains: bool) -> Simulated {
     let ruleset = Arc::new(Ruleset::named("generals").expect("it is built in"));
     let map = MapSpec::free_for_all(ruleset.map.kind, 2);
     let spec = RolloutSpec {
@@ -278,7 +289,7 @@ fn simulated(trains: bool) -> Simulated {
 }
 
 /// Seconds that the server's threads have been at work, from what Linux tells of each.
-fn busy() -> anyhow::Result<f64> {
+pub(super) fn busy() -> anyhow::Result<f64> {
     let mut ticks = 0;
     for task in fs::read_dir("/proc/self/task").context("this needs Linux's /proc")? {
         let task = task?.path();
@@ -305,11 +316,7 @@ fn resident() -> u64 {
 
 /// Prints what the loads came to.
 #[expect(clippy::print_stdout, reason = "the table is the command's output")]
-pub(super) fn print(lived: &[Lived], is_json: bool) -> anyhow::Result<()> {
-    if is_json {
-        println!("{}", serde_json::to_string(lived)?);
-        return Ok(());
-    }
+pub(super) fn print(lived: &[Lived]) {
     for lived in lived {
         println!("{}", lived.load);
         println!(
@@ -328,5 +335,4 @@ pub(super) fn print(lived: &[Lived], is_json: bool) -> anyhow::Result<()> {
             lived.late_p50_ms, lived.late_p99_ms, lived.server_cores
         );
     }
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod jax;
 mod live;
 mod maps;
 mod measure;
+mod mixed;
 mod report;
 mod roster;
 mod write;
@@ -70,13 +71,17 @@ pub(crate) struct Args {
     /// with pyarrow
     #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs"])]
     flight: bool,
-    /// Measure a server of live games over loopback: four loads, each for ten times --seconds
+    /// Measure a server of live games over loopback: four loads, and a fifth that is everything at
+    /// once with players who lose their connections, each for ten times --seconds
     #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
     live: bool,
     /// Size of the loads of --live, in percent
     #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     live_percent: u16,
+    /// Of the loads of --live the fifth alone
+    #[arg(long, requires = "live")]
+    mixed: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -99,6 +104,7 @@ const EXAMPLES: &str = "Examples:
   bivouac bench --write --games 500                    rows written, against what Parquet allows
   bivouac bench --flight --python venv/bin/python      streams and remote environments
   bivouac bench --live                                 live games: lateness, CPU, updates
+  bivouac bench --live --mixed --seconds 6             a minute of everything, each game's end checked
   bivouac bench --isa portable                         without this machine's widest instructions";
 
 /// Runs the subcommand.
@@ -114,8 +120,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.live {
-        live::print(&live::measure(10.0 * args.seconds, args.live_percent.into())?, args.json)?;
-        return Ok(ExitCode::SUCCESS);
+        return live(&args);
     }
     if args.flight {
         flight(&args)?;
@@ -155,6 +160,23 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     }
     report.end();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Exit code of a bench that found something wrong.
+const WRONG: u8 = 1;
+
+#[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
+fn live(args: &Args) -> anyhow::Result<ExitCode> {
+    let (seconds, percent) = (10.0 * args.seconds, args.live_percent.into());
+    let lived = if args.mixed { Vec::new() } else { live::measure(seconds, percent)? };
+    let mixed = mixed::measure(seconds, percent)?;
+    if args.json {
+        println!("{}", serde_json::json!({ "loads": lived, "mixed": mixed }));
+    } else {
+        live::print(&lived);
+        mixed::print(&mixed);
+    }
+    Ok(if mixed.is_right() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]

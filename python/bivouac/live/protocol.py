@@ -1,0 +1,216 @@
+"""What is said to a server of live games, whoever says it: requests, what their answers mean, and
+when a stream that broke is opened again. `GameClient` and `AsyncGameClient` only send and wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from bivouac.v1 import games_pb2 as wire
+
+from .board import Board
+from .error import GameError
+
+#: A client whose server is gone finds out within this time, in milliseconds.
+KEEPALIVE = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 10_000)]
+
+#: Seconds between attempts to open a stream again.
+RETRY = 0.1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Game:
+    """A game that was created."""
+
+    id: str
+    #: What deletes, pauses and resumes it.
+    owner_token: str
+    seed: int
+
+
+def create_request(
+    *,
+    size: tuple[int, int] | None = None,
+    map: str | None = None,
+    players: int = 0,
+    teams: Iterable[int] = (),
+    ruleset: str = "",
+    fog: bool = True,
+    pace: str = "timed",
+    turn_ms: int = 0,
+    max_ticks: int = 0,
+    policies: Iterable[str] = (),
+    seed: int | None = None,
+    private: bool = False,
+    spectators: bool = False,
+    spectator_delay: int = 0,
+    record: bool = True,
+    collect_experiences: bool = False,
+) -> wire.CreateGameRequest:
+    """The request for a game: `size` is (rows, columns), `map` a map as text or JSON, `pace` timed,
+    lockstep or free, `policies` play the last seats, and with `collect_experiences` the rows of all
+    seats join the server's streams, with `int(game.id, 16)` as their episode."""
+    choice = None
+    if map is not None:
+        is_json = map.lstrip().startswith("{")
+        choice = wire.MapChoice(json=map) if is_json else wire.MapChoice(text=map)
+    elif size is not None:
+        choice = wire.MapChoice(size=wire.BoardSize(height=size[0], width=size[1]))
+    return wire.CreateGameRequest(
+        map=choice,
+        players=players,
+        teams=list(teams),
+        ruleset=ruleset,
+        without_fog=not fog,
+        pace=wire.Pace.Value(f"PACE_{pace.upper()}"),
+        turn_ms=turn_ms,
+        max_ticks=max_ticks,
+        policies=list(policies),
+        seed=seed,
+        is_private=private,
+        allow_spectators=spectators,
+        spectator_delay=spectator_delay,
+        without_record=not record,
+        collect_experiences=collect_experiences,
+    )
+
+
+def orders(actions: int | None | Iterable[int | None]) -> list[wire.Order]:
+    """Orders of the wire for actions; `None` is a pass."""
+    if actions is None or isinstance(actions, int):
+        actions = [actions]
+    return [wire.Order() if action is None else wire.Order(action=action) for action in actions]
+
+
+def authorization(token: str | None) -> list[tuple[str, str]]:
+    """The metadata that shows a server's token."""
+    return [] if token is None else [("authorization", f"Bearer {token}")]
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A request, and what to make of its answer."""
+
+    method: str
+    request: Any
+    read: Callable[[Any], T]
+
+
+def _nothing(_answer: Any) -> None:
+    return None
+
+
+def create(**options: Any) -> Call[Game]:
+    """Creates a game; see `create_request` for the options."""
+    request = create_request(**options)
+    return Call("CreateGame", request, lambda it: Game(it.game_id, it.owner_token, it.seed))
+
+
+def join(game_id: str, name: str, seat: int | None) -> Call[tuple[int, str]]:
+    """Takes a seat, and gives its number and token."""
+    request = wire.JoinGameRequest(game_id=game_id, name=name, seat=seat)
+    return Call("JoinGame", request, lambda it: (it.seat, it.token))
+
+
+def page(phases: Iterable[str], token: str) -> Call[tuple[list[wire.GameInfo], str]]:
+    """A page of the public games, and what asks for the next one: nothing after the last."""
+    wanted = [wire.Phase.Value(f"PHASE_{phase.upper()}") for phase in phases]
+    request = wire.ListGamesRequest(phases=wanted, page_token=token)
+    return Call("ListGames", request, lambda it: (list(it.games), it.next_page_token))
+
+
+def delete(game: Game) -> Call[None]:
+    """Removes a game."""
+    request = wire.DeleteGameRequest(game_id=game.id, owner_token=game.owner_token)
+    return Call("DeleteGame", request, _nothing)
+
+
+def pause(game: Game) -> Call[None]:
+    """Stops a game's clock."""
+    request = wire.PauseGameRequest(game_id=game.id, token=game.owner_token)
+    return Call("PauseGame", request, _nothing)
+
+
+def resume(game: Game) -> Call[None]:
+    """Lets a paused game go on."""
+    request = wire.ResumeGameRequest(game_id=game.id, token=game.owner_token)
+    return Call("ResumeGame", request, _nothing)
+
+
+class Sitting:
+    """A seat of a game. Who has its `token` plays it, from any client."""
+
+    def __init__(self, client: Any, game_id: str, seat: int, token: str) -> None:
+        self.client, self.game_id, self.seat, self.token = client, game_id, seat, token
+
+    def key(self) -> dict[str, str]:
+        """What opens the seat, as fields of a request."""
+        return {"game_id": self.game_id, "token": self.token}
+
+    def submission(
+        self,
+        actions: int | None | Iterable[int | None],
+        *,
+        expected_tick: int | None = None,
+        key: str = "",
+        replace: bool = False,
+    ) -> Call[wire.SubmitActionResponse]:
+        """Sends an action, or several that wait in the seat's queue; `None` is a pass."""
+        request = wire.SubmitActionRequest(
+            **self.key(),
+            orders=orders(actions),
+            expected_tick=expected_tick,
+            idempotency_key=key,
+            replace_queue=replace,
+        )
+        return Call("SubmitAction", request, lambda it: it)
+
+    def clearing(self) -> Call[int]:
+        """Takes back all orders that wait, and gives how many did."""
+        return Call("ClearQueue", wire.ClearQueueRequest(**self.key()), lambda it: it.cleared)
+
+    def surrendering(self) -> Call[None]:
+        """Gives the game up."""
+        return Call("Surrender", wire.SurrenderRequest(**self.key()), _nothing)
+
+    def leaving(self) -> Call[None]:
+        """Gives the seat up."""
+        return Call("LeaveGame", wire.LeaveGameRequest(**self.key()), _nothing)
+
+    def looking(self) -> Call[Board]:
+        """The game as this seat sees it now."""
+        request = wire.GetGameStateRequest(**self.key())
+        return Call("GetGameState", request, lambda it: Board(self.seat).apply(it.state))
+
+
+class Following:
+    """A seat's updates over however many streams they take."""
+
+    def __init__(self, sitting: Sitting, reconnect: float) -> None:
+        self.board = Board(sitting.seat)
+        self.request = wire.StreamGameRequest(**sitting.key())
+        self._reconnect = reconnect
+        self._deadline: float | None = None
+
+    def apply(self, update: wire.Update) -> Board:
+        """The board after the next update."""
+        self._deadline = None
+        return self.board.apply(update)
+
+    def wait(self, error: grpc.RpcError, now: float) -> float:
+        """Seconds after which the stream that broke is opened again; `now` is a clock in seconds.
+
+        Raises `GameError` if that is of no use any more.
+        """
+        refusal = GameError.of(error)
+        if self._deadline is None:
+            self._deadline = now + self._reconnect
+        if not refusal.may_pass or now > self._deadline:
+            raise refusal from None
+        return RETRY

@@ -15,6 +15,7 @@ use std::{
 
 use datasets::live::LiveBatch;
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 use super::{
     ServeError,
@@ -96,6 +97,8 @@ struct Place {
     is_stuck: bool,
     /// Whether an administrator ended it.
     is_cancelled: bool,
+    /// Rows and bytes that it was sent.
+    sent: (u64, u64),
 }
 
 impl State {
@@ -224,6 +227,8 @@ impl Log {
             })
             .unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
+            let streams: Vec<u64> = held.iter().map(|&(id, _)| id).collect();
+            warn!(?streams, "given up: they took nothing while the world waited");
             state.lose_patience();
             self.grown.send_replace(());
         }
@@ -276,9 +281,11 @@ impl Log {
         let id = state.next_reader;
         state.next_reader += 1;
         state.stats.streams_opened += 1;
-        state.readers.insert(id, Place { next, slow, is_stuck: false, is_cancelled: false });
+        let (is_stuck, is_cancelled, sent) = (false, false, (0, 0));
+        state.readers.insert(id, Place { next, slow, is_stuck, is_cancelled, sent });
         let end = state.end;
         drop(state);
+        info!(stream = id, slow = slow.name(), next, "stream opened");
         self.moved.notify_all();
         Ok(Reader { log: self.clone(), id, opened_at: end, grown: self.grown.subscribe() })
     }
@@ -299,8 +306,15 @@ impl Log {
             next: place.next,
             behind: state.end - place.next.min(state.end),
             slow: place.slow.name(),
+            rows_sent: place.sent.0,
+            bytes_sent: place.sent.1,
         };
         state.readers.iter().map(of_stream).collect()
+    }
+
+    /// The batches that are kept, oldest first.
+    pub fn kept(&self) -> Vec<Arc<Entry>> {
+        self.lock().entries.iter().cloned().collect()
     }
 
     /// How the ring stands.
@@ -399,6 +413,14 @@ impl Reader {
         self.log.moved.notify_all();
     }
 
+    /// Counts a message that it was sent.
+    pub fn sent(&self, rows: u64, bytes: u64) {
+        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
+            place.sent.0 += rows;
+            place.sent.1 += bytes;
+        }
+    }
+
     /// Waits until there may be something new.
     pub async fn grown(&mut self) {
         // The sender lives in the log, which this reader holds.
@@ -408,7 +430,9 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.log.lock().readers.remove(&self.id);
+        let place = self.log.lock().readers.remove(&self.id);
+        let next = place.map_or(0, |place| place.next);
+        info!(stream = self.id, next, "stream ended");
         self.log.moved.notify_all();
     }
 }

@@ -10,41 +10,32 @@ use std::{
     time::Duration,
 };
 
-use arrow_flight::flight_service_server::FlightServiceServer;
-use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
+use tokio::sync::watch;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tracing::{error, info};
 
 use super::{
     ServeError,
-    access::{Access, Scope, Token},
+    access::{Access, Token},
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
-    games::{GameServiceServer, Games, RequestLimit},
     log::{Log, LogConfig},
-    metrics,
+    network::{self, Listeners},
     put::Taker,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
-    stats::Stats,
+    snapshot::Director,
+    sources::Sources,
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
     archive::{ArchiveConfig, Archivist},
 };
 
-/// How often the server looks for environments that nobody came back to.
-const REAPING: Duration = Duration::from_secs(1);
-
-/// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
-const WINDOW_BYTES: u32 = 1 << 20;
-
-/// Requests and streams of one connection; how many streams there are is limited elsewhere.
-const CONCURRENT: u32 = 100_000;
-
 /// Bytes of a message that a client sends.
-const MESSAGE_BYTES: usize = 16 << 20;
+pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -205,7 +196,8 @@ impl Server {
             builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
         }
         let format = simulated.format;
-        let simulation = Simulation::new(simulated, &config.learners)?;
+        let (director, commands) = Director::new(&simulated);
+        let simulation = Simulation::new(simulated, &config.learners, commands)?;
         let (schema, policies) =
             (simulation.rows().schema().clone(), simulation.rows().policies().clone());
         let log = Log::new(LogConfig {
@@ -217,7 +209,6 @@ impl Server {
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
-        let offer = Arc::new(Offer { shares, datasets });
         let (stop, stopped) = watch::channel(false);
         let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
         let sessions = Sessions::new(limits, stopped.clone());
@@ -225,34 +216,44 @@ impl Server {
             .enable_all()
             .build()
             .map_err(|source| ServeError::Thread { name: "network", source })?;
-        let listen = |source| ServeError::Listen { address: config.address, source };
-        let listener = runtime.block_on(TcpListener::bind(config.address)).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let metrics = config.metrics.map(|address| {
-            let listen = |source| ServeError::Listen { address, source };
-            runtime.block_on(TcpListener::bind(address)).map_err(listen)
-        });
-        let metrics = metrics.transpose()?;
-        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let listeners = Listeners::bind(&runtime, config)?;
+        let address = listeners.address;
+        let metrics_address = listeners.metrics.as_ref().and_then(|page| page.local_addr().ok());
         let archive = config.archive.clone().map(Archivist::start).transpose();
         let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
         let (archivist, finished) = archive.unzip();
         let (mut arena, live) = Arena::new(config.live.clone(), finished);
+        let offer = Arc::new(Offer { shares, datasets, analytics: arena.analytics() });
+        let sources = Sources {
+            log: log.clone(),
+            offer: offer.clone(),
+            sessions: sessions.clone(),
+            live: live.clone(),
+            simulation: simulation.stats(),
+        };
         let service = Service {
             log: log.clone(),
             offer,
             sessions,
             access: Access::new(&config.tokens),
-            live: live.clone(),
+            sources,
+            director,
             taker: Arc::new(taker),
             limits: config.limits(),
         };
+        let has_tls = config.tls.is_some();
+        info!(%address, tls = has_tls, tokens = config.tokens.len(), "listening");
         let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, (listener, metrics), service, stopped, &config)
+            network::run(&runtime, builder, listeners, service, stopped, &config)
+                .inspect_err(|error| error!(error = error.to_string(), "the network failed"))
         })?;
         let world_log = log.clone();
-        let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
+        let simulation = spawn("simulation", move || {
+            simulation
+                .run(&world_log, &mut arena)
+                .inspect_err(|error| error!(error = error.to_string(), "the world failed"))
+        })?;
         let (simulation, network) = (Some(simulation), Some(network));
         Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
     }
@@ -278,6 +279,7 @@ impl Server {
     ///
     /// What went wrong in the world or in the network while they ran.
     pub fn stop(mut self) -> Result<(), ServeError> {
+        info!("stopping");
         self.log.stop();
         self.live.stop();
         let world = ended("simulation", self.simulation.take());
@@ -289,6 +291,7 @@ impl Server {
             Some(None) => Err(ServeError::Panicked("archive")),
             Some(Some(written)) => written.map_err(ServeError::from),
         };
+        info!("stopped");
         world.and(network).and(archive)
     }
 
@@ -321,66 +324,4 @@ fn ended(
 ) -> Result<(), ServeError> {
     let Some(thread) = thread else { return Ok(()) };
     thread.join().unwrap_or(Err(ServeError::Panicked(name)))
-}
-
-fn network(
-    runtime: &Runtime,
-    builder: tonic::transport::Server,
-    (listener, metrics): (TcpListener, Option<TcpListener>),
-    service: Service,
-    stopped: watch::Receiver<bool>,
-    config: &ServerConfig,
-) -> Result<(), ServeError> {
-    // Small messages are not held back to be sent together.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let stop = |mut stopped: watch::Receiver<bool>| async move {
-        // A server that was dropped is to stop as well.
-        let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
-    };
-    let sessions = service.sessions.clone();
-    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
-    let stats = move || Stats::of(&log, &offer.shares.sent, counted.counts());
-    let (live, access) = (service.live.clone(), service.access.clone());
-    let games = Games::new(live.clone());
-    let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
-    let check = move |request: tonic::Request<()>| {
-        access.check(request.metadata(), Scope::Drive)?;
-        limit.check(request)
-    };
-    runtime.block_on(async {
-        let serving = builder
-            .http2_keepalive_interval(Some(config.keepalive))
-            .http2_keepalive_timeout(Some(config.keepalive))
-            .max_concurrent_streams(CONCURRENT)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(GameServiceServer::with_interceptor(games, check))
-            .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
-        let sessions_left = async {
-            loop {
-                tokio::time::sleep(REAPING).await;
-                sessions.give_up_late();
-            }
-        };
-        let telling = async {
-            match metrics {
-                Some(listener) => {
-                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
-        let overdue = async {
-            stop(stopped).await;
-            // Streams that nobody reads do not end by themselves.
-            tokio::time::sleep(config.grace).await;
-        };
-        tokio::select! {
-            result = serving => result.map_err(ServeError::from),
-            () = overdue => Ok(()),
-            () = sessions_left => Ok(()),
-            () = telling => Ok(()),
-        }
-    })
 }

@@ -19,13 +19,11 @@ use super::{
     log::Log,
     put::{self, Taker},
     server::Limits,
+    snapshot::Director,
+    sources::Sources,
     stream,
     ticket::Ticket,
 };
-use crate::live::LiveHandle;
-
-/// The name of the action that tells of live games too.
-const STATS: &str = "stats";
 
 /// What answers requests.
 pub(super) struct Service {
@@ -33,7 +31,8 @@ pub(super) struct Service {
     pub(super) offer: Arc<Offer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) access: Access,
-    pub(super) live: LiveHandle,
+    pub(super) sources: Sources,
+    pub(super) director: Director,
     pub(super) taker: Arc<Taker>,
     pub(super) limits: Limits,
 }
@@ -110,6 +109,9 @@ impl FlightService for Service {
         let pass = self.access.check(request.metadata(), Scope::Read)?;
         let place = pass.stream()?;
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
+        if ticket.is_analytics {
+            return Ok(answers(self.offer.analytics()?));
+        }
         let rows = match &ticket.dataset {
             Some(name) => self.offer.datasets.stream(name, &ticket)?,
             None => stream::open(&self.log, &self.offer.shares, &ticket)?,
@@ -137,12 +139,9 @@ impl FlightService for Service {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let mut answer = actions::run(self, request.metadata(), request.get_ref())?;
-        if let (true, Some(told)) = (request.get_ref().r#type == STATS, answer.as_object_mut()) {
-            let live = self.live.stats().await?;
-            told.insert("live".to_owned(), serde_json::to_value(live).unwrap_or_default());
-        }
-        Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
+        let (metadata, _, action) = request.into_parts();
+        let answer = actions::run(self, &metadata, &action).await?;
+        Ok(answers(vec![arrow_flight::Result::new(answer)]))
     }
 
     async fn list_actions(

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use systems::schedule::Phase;
 
 use super::log::Log;
 
@@ -44,6 +45,36 @@ pub struct StreamStats {
     pub behind: u64,
     /// What happens when it is slow.
     pub slow: &'static str,
+    /// Rows sent.
+    pub rows_sent: u64,
+    /// Bytes of their messages.
+    pub bytes_sent: u64,
+}
+
+/// How the simulated games stand, and what their steps take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SimulationStats {
+    /// Games that are being played.
+    pub playing: u64,
+    /// Games that were played to their end.
+    pub ended: u64,
+    /// Steps taken, each a tick of all games.
+    pub steps: u64,
+    /// What they took, in nanoseconds.
+    pub step_ns: u64,
+    /// Steps that were taken phase by phase, to be measured.
+    pub sampled_steps: u64,
+    /// What each phase of these took, in nanoseconds, in the order of [`Phase::ALL`].
+    #[serde(serialize_with = "by_phase")]
+    pub phase_ns: [u64; 6],
+}
+
+fn by_phase<S: Serializer>(times: &[u64; 6], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(times.len()))?;
+    for (phase, time) in Phase::ALL.iter().zip(times) {
+        map.serialize_entry(phase.name(), time)?;
+    }
+    map.end()
 }
 
 /// What was sent, over all streams.
@@ -84,12 +115,20 @@ pub struct Stats {
     pub sessions: u64,
     /// Environments in them.
     pub envs: u64,
+    /// The simulated games.
+    pub simulation: SimulationStats,
 }
 
 impl Stats {
     /// Everything now; with the numbers of remote sessions and environments.
-    pub fn of(log: &Log, sent: &Sent, (sessions, envs): (usize, usize)) -> Self {
+    pub fn of(
+        log: &Log,
+        sent: &Sent,
+        (sessions, envs): (usize, usize),
+        simulation: SimulationStats,
+    ) -> Self {
         Self {
+            simulation,
             experiences: log.stats(),
             streams: log.streams(),
             rows_sent: sent.rows.load(Ordering::Relaxed),

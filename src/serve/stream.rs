@@ -198,6 +198,7 @@ impl Stream {
         let data = message.for_stream(dropped, Some(self.reader.run()));
         self.out.send(Ok(data)).await.map_err(|_closed| Cut::Gone)?;
         self.shares.sent.message(message.rows, message.bytes());
+        self.reader.sent(message.rows, message.bytes());
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! Whether each service is well, for load balancers and whoever else asks the gRPC way.
 
+use std::future::pending;
+
 use arrow_flight::flight_service_server::FlightServiceServer;
+use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
@@ -19,27 +22,29 @@ pub(super) async fn report(
     live: &LiveHandle,
     stopped: impl Future<Output = ()>,
 ) {
-    reporter.set_serving::<FlightServiceServer<Service>>().await;
-    reporter.set_serving::<GameServiceServer<Games>>().await;
-    let is_stopping = tokio::select! {
-        () = stopped => true,
+    tokio::pin!(stopped);
+    let services = [
+        ALL,
+        <FlightServiceServer<Service> as NamedService>::NAME,
+        <GameServiceServer<Games> as NamedService>::NAME,
+    ];
+    for service in services {
+        reporter.set_service_status(service, ServingStatus::Serving).await;
+    }
+    let is_stopped = tokio::select! {
+        () = &mut stopped => true,
         () = live.ended() => false,
     };
     // One thread plays all games: without it neither service has anything to give.
-    reporter.set_service_status(ALL, ServingStatus::NotServing).await;
-    reporter.set_not_serving::<FlightServiceServer<Service>>().await;
-    reporter.set_not_serving::<GameServiceServer<Games>>().await;
-    if is_stopping {
-        // Who watches is told, and its stream ends, so that the server need not wait for it.
-        for service in
-            [ALL, name::<FlightServiceServer<Service>>(), name::<GameServiceServer<Games>>()]
-        {
-            reporter.clear_service_status(service).await;
-        }
+    for service in services {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
     }
-    std::future::pending().await
-}
-
-fn name<S: tonic::server::NamedService>() -> &'static str {
-    S::NAME
+    if !is_stopped {
+        stopped.await;
+    }
+    // Who watches was told, and its stream ends, so that the server need not wait for it.
+    for service in services {
+        reporter.clear_service_status(service).await;
+    }
+    pending().await
 }

@@ -53,7 +53,7 @@ impl Games {
 pub struct Updates {
     watching: Watching,
     /// Held until the stream is dropped, whoever ends it.
-    place: StreamPlace,
+    _place: StreamPlace,
 }
 
 impl Stream for Updates {
@@ -86,7 +86,7 @@ impl GameService for Games {
         &self,
         request: Request<v1::CreateGameRequest>,
     ) -> Result<Response<v1::CreateGameResponse>, Status> {
-        let creator = Client::of(&request)?.creator();
+        let creator = Client::of(&request).creator();
         let settings = self.rulesets.settings(request.into_inner())?;
         let seed = settings.seed;
         let settings = Box::new(settings);
@@ -171,19 +171,19 @@ impl GameService for Games {
         &self,
         request: Request<v1::StreamGameRequest>,
     ) -> Result<Response<Self::StreamGameStream>, Status> {
-        let client = Client::of(&request)?;
+        let client = Client::of(&request);
         let v1::StreamGameRequest { game_id, token } = request.into_inner();
         let key = key(&game_id, &token)?;
         let place = client.stream()?;
         let watching = self.live.ask(|to| request::Request::Watch(key, to)).await?;
-        Ok(Response::new(Updates { watching, place }))
+        Ok(Response::new(Updates { watching, _place: place }))
     }
 
     async fn play(
         &self,
         request: Request<Streaming<v1::PlayRequest>>,
     ) -> Result<Response<Self::PlayStream>, Status> {
-        let client = Client::of(&request)?;
+        let client = Client::of(&request);
         let place = client.stream()?;
         let responses = play::open(self.live.clone(), request.into_inner()).await?;
         // The place is free again when the stream is dropped, whoever ends it.
@@ -197,11 +197,11 @@ impl GameService for Games {
         &self,
         request: Request<v1::SpectateRequest>,
     ) -> Result<Response<Self::SpectateStream>, Status> {
-        let client = Client::of(&request)?;
+        let client = Client::of(&request);
         let game = parse_id(&request.into_inner().game_id)?;
         let place = client.stream()?;
         let watching = self.live.ask(|to| request::Request::Spectate(game, to)).await?;
-        Ok(Response::new(Updates { watching, place }))
+        Ok(Response::new(Updates { watching, _place: place }))
     }
 
     async fn list_games(

@@ -1,8 +1,9 @@
 """Learns to play as the players of a dataset do: behaviour cloning.
 
-    bivouac generate --games 2000 --size 8x8 --policies hunter --max-ticks 300 --layout memory --out hunter
+    bivouac generate --games 800 --size 8x8 --policies hunter --max-ticks 300 --layout memory --out hunter
     pip install "./python[gymnasium]" torch
-    python examples/imitate.py hunter --minutes 20
+    python examples/imitate.py hunter --minutes 10 --out runs/imitation.pt
+    python examples/train_ppo.py --start runs/imitation.pt      # and makes it better
 
 It reports how often the network chooses what the player chose, on episodes that it has not seen, beside
 the share of the choice that is most frequent, and how often it wins.
@@ -20,10 +21,10 @@ import torch
 from bivouac.data import Experiences
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from train_ppo import Network, evaluate
+from train_ppo import Network, report, save
 
 Batch = tuple[Tensor, Tensor, Tensor]
-"""Observations, legal actions, and the actions that were chosen."""
+"""Observations, legal actions of the network, and those of them that were chosen."""
 
 
 class Choices:
@@ -37,15 +38,22 @@ class Choices:
         """All rows once, episodes in a random order, some of them mixed at a time."""
         order = rng.permutation(self.episodes)
         for first in range(0, len(order), self.options.mixed):
-            rows = [self.data.episode(int(i), self.layout) for i in order[first : first + self.options.mixed]]
-            columns = [
-                np.concatenate([row[name][:-1] for row in rows])
-                for name in ("observation", "action_mask", "action")
-            ]
+            some = order[first : first + self.options.mixed]
+            rows = [self._whole(self.data.episode(int(i), self.layout)) for i in some]
+            columns = [np.concatenate([row[name] for row in rows]) for name in rows[0]]
             shuffled = rng.permutation(len(columns[2]))
             for at in range(0, len(shuffled), self.options.batch):
                 chosen = shuffled[at : at + self.options.batch]
                 yield tuple(torch.tensor(c[chosen], device=self.options.device) for c in columns)
+
+    def _whole(self, row: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """An episode's choices, but for marches of half of the units, which the network has not."""
+        is_whole = row["action"][:-1] % 2 == 0
+        return {
+            "observation": row["observation"][:-1][is_whole],
+            "legal": row["action_mask"][:-1, ::2][is_whole],
+            "action": row["action"][:-1][is_whole] // 2,
+        }
 
 
 def split(data: Experiences, seed: int) -> tuple[list[int], list[int]]:
@@ -60,7 +68,7 @@ def split(data: Experiences, seed: int) -> tuple[list[int], list[int]]:
 def accuracy(network: Network, choices: Choices) -> tuple[float, float]:
     """How often the likeliest action is the one chosen, and the share of the most frequent one."""
     right = rows = 0
-    counts = np.zeros(choices.data.format.n_actions, dtype=np.int64)
+    counts = np.zeros(choices.data.format.n_actions // 2 + 1, dtype=np.int64)
     for observations, legal, actions in choices.batches(np.random.default_rng(0)):
         likeliest = network(observations, legal)[0].logits.argmax(1)
         right += int((likeliest == actions).sum())
@@ -70,18 +78,19 @@ def accuracy(network: Network, choices: Choices) -> tuple[float, float]:
 
 
 def learn(network: Network, choices: Choices, options: argparse.Namespace) -> None:
-    """Steps of Adam on the likelihood of the actions chosen, for the time given."""
+    """Steps of Adam on the likelihood of the actions chosen, for the time given, shorter and shorter."""
     optimizer = torch.optim.Adam(network.parameters(), lr=options.rate)
     rng, began, steps, loss_of_late = np.random.default_rng(options.seed), time.perf_counter(), 0, 0.0
     while True:
         for observations, legal, actions in choices.batches(rng):
+            minutes = (time.perf_counter() - began) / 60
+            optimizer.param_groups[0]["lr"] = options.rate * max(1 - minutes / options.minutes, 0.01)
             loss = cross_entropy(network(observations, legal)[0].logits, actions.long())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             steps += 1
             loss_of_late += 0.02 * (loss.item() - loss_of_late)
-            minutes = (time.perf_counter() - began) / 60
             if steps % 200 == 0:
                 print(f"{minutes:.1f} min, {steps} steps, loss {loss_of_late:.3f}", flush=True)
             if minutes >= options.minutes:
@@ -99,30 +108,29 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--games", type=int, default=1000, help="games of the evaluation")
     parser.add_argument("--opponents", nargs="+", default=["random", "expander", "hunter"])
-    parser.add_argument("--max-ticks", type=int, default=300)
+    parser.add_argument("--width", type=int, default=32, help="channels of the network")
+    parser.add_argument("--blocks", type=int, default=2, help="blocks of the network")
+    parser.add_argument("--float32", action="store_true", help="convolutions of 32 bits")
+    parser.add_argument("--threads", type=int, help="of PyTorch; one for each processor if not given")
     parser.add_argument("--out", type=Path, default=Path("runs/imitation.pt"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     data = Experiences(options.dataset)
     seen, unseen = (Choices(data, episodes, options) for episodes in split(data, options.seed))
     first = next(seen.batches(np.random.default_rng(0)))[0]
-    network = Network(first.shape[1]).to(options.device)
+    network = Network(first.shape[1], options.width, options.blocks).to(options.device)
+    network.is_narrow = not options.float32
     learn(network, seen, options)
+    options.size = data.format.height
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"network": network.state_dict()}, options.out)
+    save(network, options, options.out)
     right, frequent = accuracy(network, unseen)
     print(f"chooses as the player in {right:.1%} of unseen rows; the most frequent action is {frequent:.1%}")
-    size = data.format.height
-    for opponent in options.opponents:
-        found = evaluate(
-            network, opponent, options.games, size, options.max_ticks, layout=seen.layout
-        )
-        print(
-            f"against {opponent}: {found['wins']:.1%} won of {options.games} games, 95 % interval"
-            f" {found['low']:.1%} to {found['high']:.1%}"
-        )
+    report(network, options.opponents, options.games, options.size, layout=seen.layout)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ enum Command {
     Replay(cmd::replay::Args),
     /// Simulate games and stream their rows to trainers over Arrow Flight
     Serve(Box<cmd::serve::Args>),
+    /// Play a game yourself, in the terminal
+    Play(cmd::play::Args),
     /// Let policies and programs play each other, and rate them
     Arena(cmd::arena::Args),
     /// Measure how fast the engine is on this machine
@@ -61,6 +63,7 @@ impl Cli {
             Command::Verify(args) => cmd::verify::run(args),
             Command::Replay(args) => cmd::replay::run(args),
             Command::Serve(args) => cmd::serve::run(*args),
+            Command::Play(args) => cmd::play::run(args),
             Command::Arena(args) => cmd::arena::run(args),
             Command::Bench(args) => cmd::bench::run(args),
         }

@@ -9,10 +9,14 @@ mod actions;
 mod client;
 #[path = "flight/envs.rs"]
 mod envs;
+#[path = "flight/layouts.rs"]
+mod layouts;
 #[path = "flight/requests.rs"]
 mod requests;
 #[path = "flight/slow.rs"]
 mod slow;
+#[path = "flight/spill.rs"]
+mod spill;
 #[path = "flight/stored.rs"]
 mod stored;
 #[path = "flight/streams.rs"]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{bivouac, folder, json, shown, text};
+use common::{bivouac, done, folder, json, shown, text};
 
 fn replays() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/replays")
@@ -47,6 +47,36 @@ fn copies_and_filtered_replays_are_counted_and_are_no_fault() {
     let wrong = bivouac(&[&base[..], &["--players", "4..2"]].concat());
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("4..2"), "{}", text(&wrong.stderr));
+}
+
+#[test]
+fn imported_rows_are_compared_with_the_replays_as_long_as_these_are_there() {
+    let from = folder("import replays");
+    fs::create_dir_all(&from).expect("a folder");
+    for name in ["syn_2v2", "syn_idle", "syn_classic_ffa"] {
+        let name = Path::new(name).with_extension("gior");
+        fs::copy(replays().join(&name), from.join(name)).expect("a copy");
+    }
+    for layout in ["compact", "durbin9"] {
+        let out = folder(&format!("import-rows-{layout}"));
+        let args = ["import", shown(&from), "--out", shown(&out), "--quiet"];
+        let dense: &[&str] = if layout == "compact" { &[] } else { &["--layout", layout] };
+        done(&[&args[..], dense].concat());
+        let found = json(&bivouac(&["verify", shown(&out), "--json"]));
+        assert_eq!(found["is_sound"], true, "{found}");
+        assert_eq!(found["rows_compared"], found["totals"]["rows"], "{found}");
+        assert_ne!(found["totals"]["rows"], 0);
+    }
+    fs::remove_file(from.join("syn_idle.gior")).expect("it is there");
+    let out = folder("import-rows-none").with_file_name("import-rows-durbin9");
+    let found = json(&bivouac(&["verify", shown(&out), "--json"]));
+    assert_eq!((&found["is_sound"], &found["rows_compared"]), (&true.into(), &0.into()));
+    let note = found["notes"][0].as_str().expect("a note");
+    assert!(note.contains("has changed since") && note.contains("--games"), "{note}");
+    let wrong = ["import", shown(&from), "--kind", "games", "--layout", "durbin9"];
+    let wrong = bivouac(&[&wrong[..], &["--out", shown(&out)]].concat());
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("--layout durbin9"), "{}", text(&wrong.stderr));
 }
 
 #[test]

@@ -102,6 +102,14 @@ pub enum DataError {
         /// What the Parquet library said.
         source: ParquetError,
     },
+    /// Rows that were spilled for a slow stream cannot be given to it.
+    #[error("{}: these rows were spilled for a slow stream, and cannot be read: {problem}", path.display())]
+    Spill {
+        /// The segment.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Columns could not be encoded.
     #[error("encoding columns: {0}")]
     Encode(#[from] ParquetError),

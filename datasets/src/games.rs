@@ -16,7 +16,7 @@ use crate::{
     moves::{self, Board},
 };
 
-pub use read::GamesFile;
+pub use read::{GamesFile, of_record_batch};
 
 mod read;
 #[cfg(test)]

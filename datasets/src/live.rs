@@ -11,27 +11,61 @@
 
 mod arrays;
 pub mod pool;
+pub mod scattered;
 
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array},
+    array::{
+        ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt64Array,
+    },
     compute::{filter, filter_record_batch},
-    datatypes::SchemaRef,
+    datatypes::{Int32Type, SchemaRef},
     error::ArrowError,
 };
 use systems::rows::{RowBatch, RowFormat, flag};
 
 use self::pool::RowPool;
-use crate::schema;
+use crate::{schema, segment::one_name};
 
 /// Rows of one step of a run of games.
 #[derive(Clone, Debug)]
 pub struct LiveBatch {
     /// The rows, with the columns of [`schema::experiences`].
     pub rows: RecordBatch,
-    /// The game of each row: its index among those of its seed.
+    /// The game of each row: its index among those of its seed, or its id where it has one.
     pub games: UInt64Array,
+    /// The name of each row's ruleset; null where it is not known.
+    pub rulesets: DictionaryArray<Int32Type>,
+}
+
+impl LiveBatch {
+    /// Some of the rows, from row `first` on. Nothing is copied.
+    #[must_use]
+    pub fn slice(&self, first: usize, len: usize) -> Self {
+        let rulesets = self.rulesets.slice(first, len);
+        Self { rows: self.rows.slice(first, len), games: self.games.slice(first, len), rulesets }
+    }
+
+    /// The rows that are marked.
+    ///
+    /// # Errors
+    ///
+    /// [`ArrowError`] if there is not one mark for each row.
+    pub fn marked(&self, marks: &BooleanArray) -> Result<Self, ArrowError> {
+        let (games, rulesets) = (filter(&self.games, marks)?, filter(&self.rulesets, marks)?);
+        Ok(Self {
+            rows: filter_record_batch(&self.rows, marks)?,
+            games: games.as_primitive().clone(),
+            rulesets: rulesets.as_dictionary().clone(),
+        })
+    }
+}
+
+/// The same ruleset for so many rows.
+#[must_use]
+pub fn one_ruleset(name: &str, rows: usize) -> DictionaryArray<Int32Type> {
+    one_name(name, rows).as_dictionary().clone()
 }
 
 /// Which of a list of policies plays a seat of a game.
@@ -41,6 +75,7 @@ pub type PolicyNumber = Box<dyn Fn(u64, usize) -> usize + Send>;
 pub struct LiveRows {
     schema: SchemaRef,
     policies: ArrayRef,
+    ruleset: String,
     policy_number: PolicyNumber,
     pool: Arc<RowPool>,
     waiting: Vec<RowBatch>,
@@ -58,10 +93,12 @@ enum Outcome {
 }
 
 impl LiveRows {
-    /// Rows of this form. `policies` are the names that `policy_number` chooses from.
+    /// Rows of this form. `policies` are the names that `policy_number` chooses from, `ruleset` is
+    /// the name of the one that all games are played by.
     #[must_use]
     pub fn new(
         format: RowFormat,
+        ruleset: &str,
         policies: &[&str],
         policy_number: PolicyNumber,
         pool: Arc<RowPool>,
@@ -69,6 +106,7 @@ impl LiveRows {
         Self {
             schema: schema::experiences(&format),
             policies: Arc::new(StringArray::from(policies.to_vec())),
+            ruleset: ruleset.to_owned(),
             policy_number,
             pool,
             waiting: Vec::new(),
@@ -123,16 +161,13 @@ impl LiveRows {
         let keys: Vec<i32> = (0..batch.len).map(|row| self.policy_key(&batch, row)).collect();
         let columns = arrays::columns(batch, outcomes, next, (keys, &self.policies), &self.pool);
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
-        let unknown = outcomes.iter().filter(|&&outcome| outcome == Outcome::Unknown).count();
-        if unknown == 0 {
-            return Ok((rows.num_rows() > 0).then_some(LiveBatch { rows, games }));
+        let rulesets = one_ruleset(&self.ruleset, rows.num_rows());
+        let mut done = LiveBatch { rows, games, rulesets };
+        if outcomes.contains(&Outcome::Unknown) {
+            let known = outcomes.iter().map(|&outcome| Some(outcome != Outcome::Unknown));
+            done = done.marked(&known.collect())?;
         }
-        let known: BooleanArray =
-            outcomes.iter().map(|&outcome| Some(outcome != Outcome::Unknown)).collect();
-        let rows = filter_record_batch(&rows, &known)?;
-        let games = filter(&games, &known)?;
-        let games = arrow::array::AsArray::as_primitive(&games).clone();
-        Ok((rows.num_rows() > 0).then_some(LiveBatch { rows, games }))
+        Ok((done.rows.num_rows() > 0).then_some(done))
     }
 
     fn policy_key(&self, batch: &RowBatch, row: usize) -> i32 {

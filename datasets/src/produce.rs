@@ -185,6 +185,12 @@ impl Replays {
         Self { files, duplicates, options, rules: ReplayRules::default() }
     }
 
+    /// The largest board and the most players among the replays that are wanted. Reads all of them.
+    #[must_use]
+    pub fn bounds(&self) -> import::Bounds {
+        import::Bounds::of(&self.files, &self.options.filter)
+    }
+
     /// The replay at a place in the list, if it is wanted.
     fn read(&self, place: usize) -> Result<Numbered, ImportError> {
         if let Some(&of) = self.duplicates.get(&place) {

@@ -281,14 +281,14 @@ impl Work {
 impl Sender<'_> {
     fn take(&mut self, agent: &mut AgentRows) -> Result<(), DataError> {
         for segment in &mut agent.segments {
-            let (arrays, wide) = segment.arrays(&agent.constants, self.work.format);
+            let (arrays, _) = segment.arrays(&agent.constants, self.work.format);
             let rows = RecordBatch::try_new(self.compact.clone(), arrays)?;
             self.rows += rows.num_rows();
             self.parts.push(rows);
             while self.rows >= self.work.batch_rows {
                 self.send(self.work.batch_rows)?;
             }
-            wide.give_back(segment);
+            segment.clear();
         }
         Ok(())
     }

@@ -152,6 +152,34 @@ fn observation(format: &RowFormat, layout: Layout) -> Field {
     wide(column::OBSERVATION, layout.row_len(format) * 4, &about)
 }
 
+/// The columns of [`dense_experiences`] as they are sent: the observation is a tensor of the extension
+/// type `arrow.fixed_shape_tensor`, float32 `[channels, height, width]`, which libraries show as an
+/// array without being told its shape.
+#[must_use]
+pub fn tensor_experiences(format: &RowFormat, layout: Layout) -> SchemaRef {
+    let dense = dense_experiences(format, layout);
+    let shape = layout.shape(format).map(|side| side.to_string()).join(",");
+    let tensor = |field: &FieldRef| {
+        if field.name() != column::OBSERVATION {
+            return field.clone();
+        }
+        let item = Arc::new(Field::new_list_field(DataType::Float32, true));
+        let numbers = i32::try_from(layout.row_len(format)).unwrap_or(i32::MAX);
+        let mut metadata = field.metadata().clone();
+        metadata.extend([
+            ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
+            (
+                "ARROW:extension:metadata".to_owned(),
+                format!("{{\"shape\":[{shape}],\"dim_names\":[\"channel\",\"row\",\"column\"]}}"),
+            ),
+        ]);
+        let data_type = DataType::FixedSizeList(item, numbers);
+        Arc::new(Field::new(field.name(), data_type, false).with_metadata(metadata))
+    };
+    let fields: Fields = dense.fields().iter().map(tensor).collect();
+    Arc::new(Schema::new_with_metadata(fields, dense.metadata().clone()))
+}
+
 /// The dense layout of the observations in a table of experiences, from the metadata of its columns;
 /// none if they are compact.
 #[must_use]
@@ -335,6 +363,30 @@ pub mod episode {
     pub const ROW: &str = "row";
     /// Rows.
     pub const ROWS: &str = "rows";
+}
+
+/// Names of the columns that rows have besides while they wait on disk for a slow stream.
+pub mod spill {
+    /// Index of the game among those of its seed.
+    pub const GAME: &str = super::episode::GAME;
+    /// Name of the ruleset, where it is known.
+    pub const RULESET: &str = super::game::RULESET;
+    /// The row's number in its run of the server.
+    pub const NUMBER: &str = "number";
+}
+
+/// The columns of a segment of spilled rows: those of the rows, and [`spill`].
+#[must_use]
+pub fn spilled(rows: &SchemaRef) -> SchemaRef {
+    let besides = [
+        scalar(spill::GAME, DataType::UInt64),
+        Field::new(spill::RULESET, policy_type(), true),
+        scalar(spill::NUMBER, DataType::UInt64),
+    ];
+    let fields: Fields = rows.fields().iter().cloned().chain(besides.map(Arc::new)).collect();
+    let mut metadata = rows.metadata().clone();
+    metadata.insert(KIND.to_owned(), "spill".to_owned());
+    Arc::new(Schema::new_with_metadata(fields, metadata))
 }
 
 /// The columns of `meta/episodes`: one row per episode and agent.

@@ -125,7 +125,7 @@ impl Segment {
     }
 
     /// The rows as arrays, in the order of [`crate::schema::experiences`]. The wide columns are
-    /// moved, not copied; [`Wide::give_back`] returns their memory when the arrays are dropped.
+    /// moved, not copied; [`Wide::give_back`] returns their memory.
     pub(crate) fn arrays(&mut self, of: &Constants, format: RowFormat) -> (Vec<ArrayRef>, Wide) {
         let rows = self.len();
         let army = moved(&mut self.army, format.tiles() * 2);
@@ -190,8 +190,10 @@ pub(crate) struct Wide {
 }
 
 impl Wide {
-    /// Empties the segment and returns its memory to it, where no array holds on to it.
-    pub(crate) fn give_back(self, segment: &mut Segment) {
+    /// Empties the segment and returns its memory to it, unless somebody else holds on to the
+    /// arrays.
+    pub(crate) fn give_back(self, arrays: Vec<ArrayRef>, segment: &mut Segment) {
+        drop(arrays);
         segment.clear();
         segment.army = reclaimed(self.army);
         segment.planes = reclaimed(self.planes);
@@ -223,4 +225,29 @@ pub(crate) fn one_name(name: &str, rows: usize) -> ArrayRef {
     let keys = Int32Array::from_value(0, rows);
     let values = StringArray::from_iter_values(iter::once(name));
     Arc::new(DictionaryArray::new(keys, Arc::new(values) as Arc<dyn Array>))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_written_rows_is_used_again() {
+        let format = RowFormat { height: 4, width: 5, has_owners: true, has_builds: false };
+        let mut batch = RowBatch::new(format, 1);
+        batch.len = 1;
+        let constants =
+            Constants { episode_id: 1, agent_id: 0, policy: "".into(), height: 4, width: 5 };
+        let mut segment = Segment::default();
+        let memory = |of: &Segment| {
+            (of.army.as_ptr(), of.planes.as_ptr(), of.mask.as_ptr(), of.owner.as_ptr())
+        };
+        segment.push(&batch, 0);
+        let first = memory(&segment);
+        let (arrays, wide) = segment.arrays(&constants, format);
+        wide.give_back(arrays, &mut segment);
+        assert_eq!(segment.len(), 0);
+        segment.push(&batch, 0);
+        assert_eq!(memory(&segment), first);
+    }
 }

@@ -21,8 +21,9 @@ use systems::rows::RowFormat;
 use crate::{
     error::DataError,
     games::GamesFile,
+    info::StoredInfo,
     inspect,
-    live::LiveBatch,
+    live::{LiveBatch, one_ruleset},
     parquet_input,
     schema::{self, column, episode},
     verify::builder,
@@ -54,6 +55,8 @@ pub(crate) struct StoredColumns {
     keys: BTreeMap<String, i32>,
     /// The game of each episode, where the files do not tell it row by row.
     games: HashMap<u64, u64>,
+    /// The ruleset of all games, where the files do not tell it row by row.
+    ruleset: Option<String>,
 }
 
 impl StoredRows {
@@ -90,7 +93,12 @@ impl StoredRows {
         })?;
         let schema = schema::experiences(&format);
         let (names, games) = episodes(root)?;
-        let columns = Arc::new(StoredColumns::new(schema, &names, games));
+        let mut columns = StoredColumns::new(schema, &names, games);
+        let rulesets = StoredInfo::read(root)?.map(|info| info.rulesets).unwrap_or_default();
+        if rulesets.len() == 1 {
+            columns.ruleset = rulesets.into_keys().next();
+        }
+        let columns = Arc::new(columns);
         Ok(Self { files, rows, columns, format })
     }
 
@@ -107,6 +115,11 @@ impl StoredRows {
     /// The names of the policies, as the values of the dictionary of every batch.
     pub fn policies(&self) -> &ArrayRef {
         &self.columns.policies
+    }
+
+    /// The ruleset that all games were played by, if they were all played by one.
+    pub fn ruleset(&self) -> Option<&str> {
+        self.columns.ruleset.as_deref()
     }
 
     /// The form of the rows.
@@ -144,11 +157,17 @@ fn episodes(root: &Path) -> Result<(Vec<String>, HashMap<u64, u64>), DataError> 
 impl StoredColumns {
     pub(crate) fn new(schema: SchemaRef, names: &[String], games: HashMap<u64, u64>) -> Self {
         let keys = names.iter().cloned().zip(0..).collect();
-        Self { schema, policies: Arc::new(StringArray::from(names.to_vec())), keys, games }
+        Self {
+            schema,
+            policies: Arc::new(StringArray::from(names.to_vec())),
+            keys,
+            games,
+            ruleset: None,
+        }
     }
 
     /// Rows as they were read from the file at `path`.
-    fn batch(&self, path: &Path, read: &RecordBatch) -> Result<LiveBatch, DataError> {
+    pub(crate) fn batch(&self, path: &Path, read: &RecordBatch) -> Result<LiveBatch, DataError> {
         let wrong = |column: &str, expected: &str| DataError::Column {
             path: path.to_owned(),
             column: column.to_owned(),
@@ -168,7 +187,8 @@ impl StoredColumns {
         let games = self.games_of(read).ok_or_else(|| {
             wrong(column::EPISODE_ID, "episodes that meta/episodes tells the games of")
         })?;
-        Ok(LiveBatch { rows: RecordBatch::try_new(self.schema.clone(), arrays)?, games })
+        let rulesets = self.rulesets_of(read);
+        Ok(LiveBatch { rows: RecordBatch::try_new(self.schema.clone(), arrays)?, games, rulesets })
     }
 
     /// A column of policies with the dictionary that all batches share.
@@ -181,6 +201,21 @@ impl StoredColumns {
         let keys: Option<Vec<i32>> = read.keys().iter().map(of_row).collect();
         let keys = Int32Array::from(keys?);
         Some(Arc::new(DictionaryArray::try_new(keys, self.policies.clone()).ok()?))
+    }
+
+    /// The rulesets that the rows tell, or the one of all games, if it is known.
+    fn rulesets_of(&self, read: &RecordBatch) -> DictionaryArray<Int32Type> {
+        let told = read.column_by_name(schema::spill::RULESET);
+        if let Some(told) = told.and_then(|array| array.as_dictionary_opt::<Int32Type>()) {
+            return told.clone();
+        }
+        match &self.ruleset {
+            Some(name) => one_ruleset(name, read.num_rows()),
+            None => DictionaryArray::new(
+                Int32Array::new_null(read.num_rows()),
+                Arc::new(StringArray::from(Vec::<&str>::new())),
+            ),
+        }
     }
 
     fn games_of(&self, read: &RecordBatch) -> Option<UInt64Array> {

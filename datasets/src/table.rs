@@ -268,10 +268,10 @@ fn write_agent(
     for segment in &mut agent.segments {
         let (arrays, wide) = segment.arrays(&agent.constants, format);
         match &mut dense {
-            Some(dense) => write_dense(rows, arrays, format, dense)?,
+            Some(dense) => write_dense(rows, arrays.clone(), format, dense)?,
             None => rows.write(&arrays)?,
         }
-        wide.give_back(segment);
+        wide.give_back(arrays, segment);
     }
     Ok(())
 }

@@ -77,6 +77,10 @@ pub struct CreateGameRequest {
     /// Whether the finished game is left out of the server's archive.
     #[prost(bool, tag = "14")]
     pub without_record: bool,
+    /// Whether what every seat sees and does joins the server's streams of experiences. Its rows have
+    /// the game's id as their episode.
+    #[prost(bool, tag = "15")]
+    pub collect_experiences: bool,
 }
 /// A created game.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

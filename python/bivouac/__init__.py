@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .live import AsyncGameClient, Bot, GameClient
     from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
-    from .render import save_gif
+    from .render import save_gif, save_html
     from .vector import VectorEnv, make_vec
 
 __version__ = "0.1.0"
@@ -51,6 +51,7 @@ __all__ = [
     "make_vec",
     "read_games",
     "save_gif",
+    "save_html",
     "write_games",
 ]
 
@@ -69,6 +70,7 @@ _HOMES = {
     "games_table": "games",
     "read_games": "games",
     "save_gif": "render",
+    "save_html": "render",
     "write_games": "games",
 }
 

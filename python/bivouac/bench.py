@@ -2,6 +2,7 @@
 
     python -m bivouac.bench
     python -m bivouac.bench --envs 1024 --size 8 --layout durbin9
+    python -m bivouac.bench --vs generals-bots          # beside another simulator, if it is installed
 
 The actions are those of a game of random legal moves, recorded beforehand, so that the engine alone
 and Python play the very same ticks.
@@ -11,14 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from .errors import InvalidArgument
 from .vector import VectorEnv
+from .versus import generals_bots
 
 
 def main() -> None:
@@ -30,14 +35,31 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="default: one on each processor")
     parser.add_argument("--ticks", type=int, default=100, help="ticks of a round")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the best counts")
+    parser.add_argument("--vs", choices=["generals-bots"], help="play beside this one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    report = measure(options)
+    try:
+        report = measure(options) if options.vs is None else compare(options)
+    except InvalidArgument as error:
+        parser.error(str(error))
     if options.json:
         print(json.dumps(report))
         return
     for name, value in report.items():
         print(f"{name:34} {value:,.4g}" if isinstance(value, float) else f"{name:34} {value}")
+
+
+def compare(options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of random play beside another simulator, by name, with their units."""
+    measured = generals_bots(
+        options.envs,
+        options.size,
+        ticks=options.ticks,
+        rounds=options.rounds,
+        threads=options.threads,
+    )
+    board = f"{options.size}x{options.size}"
+    return {"environments": options.envs, "board": board, **measured}
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -78,7 +100,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "Python, million agent-steps/s": 2 * ticks / min(python) / 1e6,
         "Python / engine": min(engine) / min(python),
         "written, GB/s": written / min(python) / 1e9,
-        "memory copied, GB/s": _bandwidth(),
+        "memory can be written, GB/s": (bandwidth := _bandwidth(options.threads)),
+        "written / can be written": written / min(python) / 1e9 / bandwidth,
         "made, reset and stepped once, s": first,
         "KB per game besides observations": max(memory, 0) / options.envs / 1024,
         "import, s": _import_seconds(),
@@ -108,16 +131,18 @@ def _frame_bytes(envs: VectorEnv) -> int:
     return sum(frame.column(name).nbytes for name in names)
 
 
-def _bandwidth() -> float:
-    """GB/s of a copy of memory by one thread: bytes read and bytes written."""
-    source = np.ones(2**25, dtype=np.float64)
-    target = np.zeros_like(source)
+def _bandwidth(threads: int | None) -> float:
+    """GB/s at which memory can be filled by as many threads (None: one on each processor)."""
+    threads = threads or os.cpu_count() or 1
+    target = np.zeros(2**26)
+    parts = np.array_split(target, threads)
     seconds = []
-    for _ in range(5):
-        began = time.perf_counter()
-        np.copyto(target, source)
-        seconds.append(time.perf_counter() - began)
-    return 2 * source.nbytes / min(seconds) / 1e9
+    with ThreadPoolExecutor(threads) as pool:
+        for value in range(6):
+            began = time.perf_counter()
+            list(pool.map(lambda part: np.copyto(part, value), parts))
+            seconds.append(time.perf_counter() - began)
+    return target.nbytes / min(seconds) / 1e9
 
 
 def _import_seconds() -> float:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _engine
 from .data.format import Format
 from .data.layouts import legal_actions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FIRST, TERMINATED, TRUNCATED, WON, ACTIVE = 1, 2, 4, 8, 32
 """Bits of the column `flags`."""
@@ -70,6 +74,39 @@ class Frame:
         """
         return np.asarray(self._raw.column(name))
 
+    def to_arrow(self) -> pa.RecordBatch:
+        """All rows as a record batch, `envs * agents` long, with the columns of a dataset.
+
+        Numbers and bytes are the engine's memory itself, without a copy; `agent_id`, `terminated`,
+        `truncated`, `is_first`, `height` and `width` are made anew. A row has `army`, `planes` and `action_mask` (and
+        `owner`, and with a layout `observation`) as bytes, of which `dtype` and `shape` are in the
+        metadata of the field.
+        """
+        import pyarrow as pa
+
+        arrays, fields = [], []
+        for name in self._arrow_columns():
+            column = self.of(self.column(name), None)
+            array, about = _arrow(column)
+            arrays.append(array)
+            fields.append(pa.field(name, array.type, nullable=False, metadata=about))
+        agents = np.tile(np.array(self.form.seats, dtype=np.uint8), self.form.envs)
+        flags = {"terminated": TERMINATED, "truncated": TRUNCATED, "is_first": FIRST}
+        bits = {name: self.has(flag, None) for name, flag in flags.items()}
+        height, width = self.of(self.size, None).T
+        for name, values in {"agent_id": agents, **bits, "height": height, "width": width}.items():
+            arrays.append(pa.array(values))
+            fields.append(pa.field(name, arrays[-1].type, nullable=False))
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """What libraries ask for that take Arrow data (PyCapsule interface); see `to_arrow`."""
+        return self.to_arrow().__arrow_c_array__(requested_schema)
+
+    def _arrow_columns(self) -> list[str]:
+        dense = ["observation"] if self.form.layout is not None else []
+        return ["episode_id", "step", *self.columns(), *dense, "action", "reward", *SCORES]
+
     def observation(self, agent: int | None) -> Any:
         """What learners get: the dense layout, or the compact columns as a dict.
 
@@ -101,3 +138,18 @@ class Frame:
     def legal(self, agent: int | None) -> np.ndarray:
         """Legal actions: bool, `[rows, n_actions]`. Passing is always legal."""
         return legal_actions(self.of(self.action_mask, agent), self.form.format)
+
+
+def _arrow(column: np.ndarray) -> tuple[pa.Array, dict[str, str]]:
+    """Rows as an Arrow array of the same memory, and what their bytes are."""
+    import pyarrow as pa
+
+    # The buffer holds the array, and the array holds the engine's memory.
+    memory = pa.py_buffer(column)
+    if column.ndim == 1:
+        kind = pa.from_numpy_dtype(column.dtype)
+        return pa.Array.from_buffers(kind, len(column), [None, memory]), {}
+    kind = pa.binary(column.dtype.itemsize * int(np.prod(column.shape[1:])))
+    shape = json.dumps(column.shape[1:], separators=(",", ":"))
+    about = {"dtype": column.dtype.name, "byte_order": "little", "shape": shape}
+    return pa.Array.from_buffers(kind, len(column), [None, memory]), about

@@ -65,6 +65,7 @@ class RemoteVectorEnv(VectorEnv):
         seed: int = 0,
         layout: str | None = "durbin9",
         groups: int = 1,
+        collect: bool | str = False,
         token: str | None = None,
         reconnect_seconds: float = 60.0,
     ) -> None:
@@ -86,6 +87,9 @@ class RemoteVectorEnv(VectorEnv):
             seed: of everything; a seed gives the same games whatever the machine.
             layout: a dense layout of `bivouac.data.LAYOUTS`, or None for compact observations.
             groups: groups of games that can be in flight at a time.
+            collect: whether these seats' rows join the server's streams of experiences, as those of
+                the policy `"external"`, or of one of the server's `--learners`, by its name. Games
+                have to be of the form that the server simulates.
             token: the bearer token, where the server wants one.
             reconnect_seconds: for how long to try again when the server cannot be reached.
 
@@ -109,6 +113,7 @@ class RemoteVectorEnv(VectorEnv):
             "reward": reward,
             "autoreset": _MODES[autoreset_mode],
             "seed": seed,
+            "collect": collect or None,
             # One batch a step: pyarrow has no limit of its own.
             "message_bytes": 1 << 28,
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +59,43 @@ def save_gif(
     pictures = [Image.fromarray(image(board)) for board in game.boards(seat, every)]
     rest = {"append_images": pictures[1:], "duration": 1000 // fps, "loop": 0}
     pictures[0].save(path, format="GIF", save_all=True, **rest)
+
+
+def save_html(
+    game: Game, path: str | Path, *, seat: int | None = None, every: int = 1, fps: int = 8
+) -> None:
+    """Writes a game as a page that plays it in a browser; the page needs nothing else.
+
+    Args:
+        game: from `VectorEnv.games` or `read_games`.
+        seat: who looks; None for the whole board.
+        every: ticks from one board to the next.
+        fps: boards a second.
+    """
+    boards = game.boards(seat, every)
+    height, width = game.size
+    about = {
+        "height": height,
+        "width": width,
+        "ticks": game.ticks,
+        "fps": fps,
+        "players": game.policies,
+        "winners": game.winners,
+        "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in COLOURS.tolist()],
+        "boards": [
+            {"tick": tick, "faces": _runs(faces), "owners": _runs(owners), "armies": _runs(armies)}
+            for _, _, tick, faces, owners, armies in boards
+        ],
+    }
+    # Nothing in a name ends the element that it stands in.
+    told = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
+    page = resources.files(__package__).joinpath("game.html").read_text(encoding="utf-8")
+    Path(path).write_text(page.replace(">GAME<", f">{told}<", 1), encoding="utf-8")
+
+
+def _runs(values: list[int]) -> list[int]:
+    """Equal values that follow each other as how many, which, how many, which, ..."""
+    return [number for value, run in groupby(values) for number in (len(list(run)), value)]
 
 
 def text(board: Board) -> str:

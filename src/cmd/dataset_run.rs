@@ -1,6 +1,7 @@
 //! What `generate`, `import` and `expand` share: output options, progress, the summary.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::IsTerminal,
     path::PathBuf,
@@ -135,9 +136,16 @@ pub(super) fn git_revision() -> Option<String> {
     option_env!("BIVOUAC_GIT_REVISION").map(str::to_owned)
 }
 
+/// A word of the command in `meta/info.json`, quoted where a shell needs it.
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
+    // Only a word with a zero byte cannot be quoted, and none can be typed.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
+}
+
 /// Paths as they were typed, for the command in `meta/info.json`.
 pub(super) fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+    let words = paths.iter().map(|path| quoted(&path.to_string_lossy()).into_owned());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a dataset, and says how it went.

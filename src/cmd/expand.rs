@@ -109,7 +109,7 @@ fn origin(paths: &[PathBuf]) -> anyhow::Result<(u64, BTreeMap<String, String>)> 
 /// The command that makes the same dataset.
 fn command(args: &Args) -> String {
     let mut words = vec![format!("bivouac expand {}", dataset_run::shown(&args.paths))];
-    words.push(format!("--reward {}", args.reward));
+    words.push(format!("--reward {}", dataset_run::quoted(&args.reward)));
     words.extend(args.players.map(|seats| format!("--players {seats}")));
     words.extend(args.canvas.map(|canvas| format!("--canvas {canvas}")));
     words.extend(args.layout.map(|layout| format!("--layout {layout}")));

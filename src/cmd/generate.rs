@@ -9,7 +9,7 @@ use datasets::{
 use systems::{policies::Policy, rollout::RolloutSpec};
 
 use super::{
-    dataset_run::{self, KindName, Output},
+    dataset_run::{self, KindName, Output, quoted},
     game_options::{self, GameOptions},
 };
 
@@ -135,7 +135,7 @@ fn command(args: &Args, policies: &[Policy]) -> String {
         let _infallible = write!(command, " {flag} {value}");
     };
     if let Some(map) = &options.map {
-        add("--map", &map.display());
+        add("--map", &quoted(&map.to_string_lossy()));
     } else {
         add("--size", &options.size);
         match (&options.teams, options.players) {
@@ -143,13 +143,13 @@ fn command(args: &Args, policies: &[Policy]) -> String {
             (None, players) => add("--players", &players.unwrap_or(2)),
         }
     }
-    add("--ruleset", &options.ruleset);
+    add("--ruleset", &quoted(&options.ruleset));
     add("--policies", &policies.join(","));
     add("--max-ticks", &options.max_ticks);
     add("--seed", &options.seed);
     add("--kind", &args.kind.name());
     if args.kind == KindName::Experiences {
-        add("--reward", &options.reward);
+        add("--reward", &quoted(&options.reward));
         if let Some(canvas) = options.canvas {
             add("--canvas", &canvas);
         }

@@ -7,11 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use datasets::{
     Kind,
-    import::{Bounds, Filter, Numbers},
+    import::{Filter, Numbers},
     info::Info,
+    layouts::Layout,
     pipeline::Plan,
     produce::{ReplayOptions, Replays},
     seats::Seats,
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Reward: sparse, shaped, potential, or a .toml file of weights
     #[arg(long, default_value = "sparse", value_name = "NAME|FILE")]
     reward: String,
+    /// Dense float32 observations (durbin9, generals-bots, memory) [default: compact planes]
+    #[arg(long, value_name = "NAME")]
+    layout: Option<Layout>,
     /// Pad observations to this size [default: the largest board among the replays]
     #[arg(long, value_name = "HxW")]
     canvas: Option<Canvas>,
@@ -67,6 +71,7 @@ Examples:
   bivouac import a.gior b.gior --kind games --keep-names
   bivouac import replays/ --kind games --version 15.. --players 8 --min-ticks 300
   bivouac import replays/ --reward shaped --canvas 32x32 --json
+  bivouac import replays/ --layout durbin9 --out dense
 
 Replays of version 5 and later, boards of up to 32x32 and up to 16 players are played again by their
 own rules. A file that cannot be imported is named with the reason and left out; the exit code is
@@ -76,22 +81,19 @@ are kept; names of players and chat are not, unless --keep-names asks for the na
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reward = game_options::reward(&args.reward)?;
-    let files = files(&args.paths)?;
-    ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
-    let filter = Filter {
-        min_ticks: args.min_ticks,
-        versions: args.versions.clone(),
-        players: args.players.clone(),
-    };
-    let kind = match args.kind {
-        KindName::Games => Kind::Games,
-        KindName::Experiences => {
-            let bounds = Bounds::of(&files, &filter);
+    let replays = replays(&args)?;
+    let kind = match (args.kind, args.layout) {
+        (KindName::Games, None) => Kind::Games,
+        (KindName::Games, Some(layout)) => bail!(
+            "--layout {layout}: --kind games has no observations: pass it to `bivouac expand`"
+        ),
+        (KindName::Experiences, layout) => {
+            let bounds = replays.bounds();
             let largest = Canvas { height: bounds.height.max(1), width: bounds.width.max(1) };
             let Canvas { height, width } = args.canvas.unwrap_or(largest);
             let has_owners = bounds.players > 2;
             let format = RowFormat { height, width, has_builds: false, has_owners };
-            Kind::Experiences { format, reward, seats: Seats::ALL, layout: None }
+            Kind::Experiences { format, reward, seats: Seats::ALL, layout }
         }
     };
     let info = Info {
@@ -103,13 +105,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };
+    dataset_run::run(&replays, plan, &args.output)
+}
+
+/// The replays that the arguments name.
+pub(crate) fn replays(args: &Args) -> anyhow::Result<Replays> {
+    let files = files(&args.paths)?;
+    ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
+    let filter = Filter {
+        min_ticks: args.min_ticks,
+        versions: args.versions.clone(),
+        players: args.players.clone(),
+    };
     let options = ReplayOptions {
         seed: args.seed,
         keeps_names: args.keep_names,
         keeps_duplicates: args.keep_duplicates,
         filter,
     };
-    dataset_run::run(&Replays::new(files, options), plan, &args.output)
+    Ok(Replays::new(files, options))
 }
 
 /// The command that makes the same dataset: what differs from the defaults.
@@ -118,7 +132,8 @@ fn command(args: &Args) -> String {
     let is_rows = args.kind == KindName::Experiences;
     let given = |is_given: bool, value: &dyn ToString| is_given.then(|| value.to_string());
     let options = [
-        ("reward", given(is_rows, &args.reward)),
+        ("reward", given(is_rows, &dataset_run::quoted(&args.reward))),
+        ("layout", args.layout.map(|layout| layout.to_string())),
         ("canvas", args.canvas.filter(|_| is_rows).map(|canvas| canvas.to_string())),
         ("seed", given(args.seed != 0, &args.seed)),
         ("min-ticks", given(args.min_ticks != 0, &args.min_ticks)),

@@ -13,6 +13,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod logging;
 pub(crate) mod merge;
+pub(crate) mod play;
 mod progress;
 pub(crate) mod replay;
 pub(crate) mod serve;

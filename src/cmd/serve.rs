@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use bivouac::{
     live::{LiveConfig, archive::ArchiveConfig},
-    serve::{Server, ServerConfig, Simulated, Tls},
+    serve::{Server, ServerConfig, Simulated, SpillConfig, Tls},
 };
 use clap::CommandFactory;
 use systems::world::WorldConfig;
@@ -62,6 +62,17 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     patience: u32,
+    /// Folder for rows that slow streams have not taken, for tickets with "slow": "spill"
+    #[arg(long, value_name = "FOLDER")]
+    spill: Option<PathBuf>,
+    /// Disk for these rows, in MiB
+    #[arg(long, default_value_t = 1024, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    spill_mib: u32,
+    /// Seconds for which they are kept for a client that went away, or whose server was started anew
+    #[arg(long, default_value_t = 300, value_name = "S",
+          value_parser = clap::value_parser!(u32).range(0..=604_800))]
+    spill_grace: u32,
     /// How many times streams together read each row: the world waits for readers that are behind
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     samples_per_insert: Option<f64>,
@@ -141,6 +152,7 @@ Examples:
   bivouac serve --games 1000 --policies hunter,expander --reward shaped
   bivouac serve --dataset old=data/hunter                 with rows of another day
   bivouac serve --games 0 --keep-games played             live games only, kept when they end
+  bivouac serve --spill /var/tmp/bivouac                  for streams with \"slow\": \"spill\"
   bivouac serve --listen 127.0.0.1:0 --json               any free port, told on stdout
 
 In Python:
@@ -151,7 +163,8 @@ In Python:
 
 Fields of a ticket, all optional: games, players, min_step, policies, columns, batch_rows,
 max_wait_ms, follow (wait for new rows), after (resume after this seq), run (the run that seq is
-of), slow (block or drop_oldest), dataset (rows of a --dataset instead). While no stream is open the world stands still once --retain is full.
+of), slow (block, drop_oldest, or spill with --spill), dataset (rows of a --dataset instead).
+While no stream is open the world stands still once --retain is full.
 Ctrl-C ends the world, then every stream with its last batch.
 
 Every option can also be given as BIVOUAC_OPTION_NAME in the environment, or in the table [serve]
@@ -190,6 +203,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         samples_per_insert: args.samples_per_insert,
         max_envs: usize::try_from(args.max_envs)?,
         env_grace: Duration::from_secs(args.env_grace.into()),
+        spill: args.spill.clone().map(|folder| SpillConfig {
+            folder,
+            most_bytes: u64::from(args.spill_mib) << 20,
+            grace: Duration::from_secs(args.spill_grace.into()),
+        }),
         live: LiveConfig {
             max_games: usize::try_from(args.max_games)?,
             max_streams: usize::try_from(args.max_watchers)?,

@@ -6,17 +6,18 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use datasets::{
+    DataError,
     info::StoredInfo,
-    produce::{Archive, Simulation},
+    produce::{Archive, Producer, Replays, Simulation},
     verify::{Verified, verify},
 };
 use serde_json::json;
 
 use super::{
-    expand, generate,
+    expand, generate, import,
     progress::{count, float, say},
 };
 
@@ -54,7 +55,7 @@ Looks at the checksum of every file, at the counts in meta/info.json, and then
   games:        plays every game again and compares the outcome, the digest of the final board, and
                 for games of policies every order
   experiences:  order, whole episodes, flags, meta/episodes; and compares every column of every row
-                with the games, simulated or expanded again by the command in meta/info.json
+                with the games, made again by the command in meta/info.json
 
 The first game that differs is named first.
 
@@ -65,6 +66,18 @@ not hold, or the dataset cannot be read; 2 wrong arguments.";
 enum Reference {
     Simulation(Box<Simulation>),
     Archive(Archive),
+    Replays(Replays),
+}
+
+impl Reference {
+    /// What the games are read from.
+    fn inputs(&self) -> Result<Option<String>, DataError> {
+        match self {
+            Self::Simulation(games) => games.inputs(),
+            Self::Archive(games) => games.inputs(),
+            Self::Replays(games) => games.inputs(),
+        }
+    }
 }
 
 /// Runs the subcommand.
@@ -87,6 +100,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut found = match &reference {
         Some(Reference::Simulation(games)) => verify(&args.path, Some(&**games), threads)?,
         Some(Reference::Archive(games)) => verify(&args.path, Some(games), threads)?,
+        Some(Reference::Replays(games)) => verify(&args.path, Some(games), threads)?,
         None => verify::<Archive>(&args.path, None, threads)?,
     };
     found.notes.extend(note);
@@ -106,6 +120,8 @@ enum Line {
     Generate(Box<generate::Args>),
     /// See [`expand`].
     Expand(Box<expand::Args>),
+    /// See [`import`].
+    Import(Box<import::Args>),
 }
 
 /// The games that the dataset says it was made of; or why they cannot be made again.
@@ -117,11 +133,9 @@ fn told(root: &Path) -> anyhow::Result<Result<Option<Reference>, String>> {
         // They are in the dataset itself.
         return Ok(Ok(None));
     }
-    let line = match Line::try_parse_from(info.command.split_whitespace()) {
-        Ok(line) => line,
-        Err(_unknown) => {
-            return Ok(Err(format!("pass --games for a dataset made by `{}`", info.command)));
-        }
+    let words = shlex::split(&info.command).unwrap_or_default();
+    let Ok(line) = Line::try_parse_from(words) else {
+        return Ok(Err(format!("pass --games for a dataset made by `{}`", info.command)));
     };
     let reference = match line {
         Line::Generate(args) => generate::simulation(&args)
@@ -137,9 +151,18 @@ fn told(root: &Path) -> anyhow::Result<Result<Option<Reference>, String>> {
                 })
             })
         }
+        Line::Import(args) => import::replays(&args).map(Reference::Replays),
     };
     let reason = |error: anyhow::Error| format!("{error:#} (from `{}`)", info.command);
-    Ok(reference.map(Some).map_err(reason))
+    let reference = match reference {
+        Ok(reference) => reference,
+        Err(error) => return Ok(Err(reason(error))),
+    };
+    if reference.inputs()? != info.inputs {
+        let changed = "what it was made of has changed since, or was moved: pass --games";
+        return Ok(Err(reason(anyhow!(changed))));
+    }
+    Ok(Ok(Some(reference)))
 }
 
 #[expect(clippy::print_stdout, reason = "the result is the command's output")]

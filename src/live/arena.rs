@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     LiveConfig, LiveError,
+    collect::Collect,
     game::{Game, Phase},
     mailbox::Traffic,
     request::{Answer, Request},
@@ -109,14 +110,20 @@ pub struct Arena {
     pub(super) traffic: Arc<Traffic>,
     /// Games of each client that has any.
     pub(super) games_of: HashMap<Arc<str>, usize>,
+    pub(super) collector: Option<Box<dyn Collect>>,
     requests: mpsc::Receiver<Request>,
     notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 impl Arena {
-    /// An arena without games, and where to send requests. `archive` gets finished games.
+    /// An arena without games, and where to send requests. `archive` gets finished games, and
+    /// `collector` is told of the games whose rows are wanted.
     #[must_use]
-    pub fn new(config: LiveConfig, archive: Option<SyncSender<GameRecord>>) -> (Self, LiveHandle) {
+    pub fn new(
+        config: LiveConfig,
+        archive: Option<SyncSender<GameRecord>>,
+        collector: Option<Box<dyn Collect>>,
+    ) -> (Self, LiveHandle) {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
         let (notice_sender, notices) = mpsc::unbounded_channel();
         let handle = LiveHandle { requests: request_sender, notices: notice_sender.clone() };
@@ -134,6 +141,7 @@ impl Arena {
             analytics: Analytics::default(),
             traffic: Arc::default(),
             games_of: HashMap::new(),
+            collector,
             requests,
             notices,
         };

@@ -42,6 +42,7 @@ impl Arena {
             return Err(LiveError::TooManyGamesOfClient(max_games));
         }
         settings.check()?;
+        self.check_collected(&settings)?;
         let rules = world.add_ruleset(&settings.ruleset)?;
         let (owner, id) = (Token::random()?, self.new_id()?);
         let number = self.next_number;
@@ -167,7 +168,8 @@ impl Arena {
             is_live: true,
             is_recorded: game.settings.is_recorded && self.archive.is_some(),
             has_queues: true,
-            has_rows: false,
+            has_rows: game.settings.is_collected,
+            label: Some(id),
             ..GameSpec::new(&start, game.rules)
         };
         let entity = match world.create(&spec) {
@@ -178,6 +180,14 @@ impl Arena {
                 return Err(error.into());
             }
         };
+        if let Some(collector) = self.collector.as_mut().filter(|_| game.settings.is_collected) {
+            collector.begin(id, &game.settings.ruleset.name, &game.settings.policies);
+            // The first step shows the start. No other game is due here.
+            if world.make_due(entity).is_ok() {
+                world.step_due();
+            }
+            collector.stepped();
+        }
         let now = Instant::now();
         game.entity = Some(entity);
         game.size = (start.width, start.height);
@@ -210,6 +220,22 @@ impl Arena {
         debug!(game = show(id), "game started");
         self.publish(world, id, &Occasion::Start(&scoreboard), events);
         Ok(())
+    }
+
+    /// Checks that the rows of a game can be collected, if they are to be.
+    fn check_collected(&self, settings: &GameSettings) -> Result<(), LiveError> {
+        if !settings.is_collected {
+            return Ok(());
+        }
+        let Some(collector) = &self.collector else {
+            let reason = "this server has no streams of experiences";
+            return Err(LiveError::invalid("collect_experiences", reason));
+        };
+        let (width, height) = settings.size();
+        let has_builds = settings.ruleset.builds();
+        collector
+            .check((height, width), settings.players(), has_builds)
+            .map_err(|reason| LiveError::invalid("collect_experiences", reason))
     }
 
     /// Gives a seat up: frees it in the lobby, surrenders it later.
@@ -263,6 +289,9 @@ impl Arena {
         let graces = game.seats.iter_mut().filter_map(|seat| seat.player.as_mut()?.grace.take());
         let timers = graces.chain(game.timer.take()).chain(game.idle.take());
         timers.for_each(|timer| self.timers.cancel(timer));
+        if let Some(collector) = self.collector.as_mut().filter(|_| game.settings.is_collected) {
+            collector.end(id);
+        }
         let gone = Instant::now() + self.config.keep_ended;
         game.timer = Some(self.timers.set(id, Due::Phase, gone));
         self.close_feeds(feeds);
@@ -281,6 +310,9 @@ impl Arena {
         if let Some(entity) = game.entity {
             // A game that exists here exists there.
             let _is_known = world.remove(entity).is_ok();
+        }
+        if let Some(collector) = self.collector.as_mut().filter(|_| game.settings.is_collected) {
+            collector.end(id);
         }
         let graces = game.seats.iter_mut().filter_map(|seat| seat.player.as_mut()?.grace.take());
         let timers = graces.chain(game.timer.take()).chain(game.idle.take());

@@ -14,6 +14,7 @@
 
 pub mod archive;
 pub mod arena;
+pub mod collect;
 mod delayed;
 pub mod error;
 pub mod game;

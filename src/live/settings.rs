@@ -101,6 +101,8 @@ pub struct GameSettings {
     pub spectators: Option<u32>,
     /// Whether the finished game is kept.
     pub is_recorded: bool,
+    /// Whether its rows join the streams of experiences.
+    pub is_collected: bool,
 }
 
 /// Ticks that spectators can be behind.

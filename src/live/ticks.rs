@@ -27,9 +27,11 @@ impl Arena {
     /// Plays one tick of each of these games, with the deadlines they had.
     pub(super) fn play(&mut self, world: &mut World, due: &[(u64, Instant)]) {
         let mut playing = Vec::with_capacity(due.len());
+        let mut is_collected = false;
         for &(id, deadline) in due {
             let game = self.games.get(&id).filter(|game| game.phase == Phase::Running);
             let Some(entity) = game.and_then(|game| game.entity) else { continue };
+            is_collected |= game.is_some_and(|game| game.settings.is_collected);
             if world.make_due(entity).is_ok() {
                 playing.push((id, entity, deadline));
             }
@@ -38,6 +40,9 @@ impl Arena {
             return;
         }
         world.step_due();
+        if let Some(collector) = self.collector.as_mut().filter(|_| is_collected) {
+            collector.stepped();
+        }
         let now = Instant::now();
         for (id, entity, deadline) in playing {
             self.stats.tick(now.saturating_duration_since(deadline));

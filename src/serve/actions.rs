@@ -102,7 +102,7 @@ pub(super) async fn run(
         What::Cancel => {
             let fields = arguments(&action.body, "{\"stream\": 0}")?;
             let stream = fields.get("stream").unwrap_or(&Value::Null);
-            let cancelled = service.log.cancel(unsigned("stream", stream)?);
+            let cancelled = service.sources.log.cancel(unsigned("stream", stream)?);
             json!({ "cancelled": cancelled })
         }
         What::Snapshot => return Ok(service.director.snapshot().await?),
@@ -126,7 +126,7 @@ async fn stats(service: &Service, body: &[u8]) -> Result<Value, tonic::Status> {
     }
     let fields = arguments(body, "nothing, or {\"games\": [0, 1]}")?;
     let wanted = Wanted::read(fields.get("games").unwrap_or(&Value::Null))?;
-    let kept = service.log.kept();
+    let kept = service.sources.log.kept();
     // Many rows may be kept: a thread reads them that the network does not need.
     let found =
         spawn_blocking(move || game_stats::of_games(kept.iter().map(|entry| &**entry), &wanted));

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
-use datasets::stored_rows::{StoredBatches, StoredRows};
+use datasets::{
+    layouts::DenseRows,
+    stored_rows::{StoredBatches, StoredRows},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::spawn_blocking,
@@ -16,7 +19,7 @@ use tonic::Status;
 use super::{
     ServeError,
     fields::malformed,
-    message::Message,
+    message::{About, Message},
     share::{Share, Shares},
     ticket::Ticket,
 };
@@ -60,7 +63,9 @@ impl Datasets {
         let open = |folder: &Path| -> Result<Arc<Dataset>, ServeError> {
             let stored = StoredRows::open(folder)?;
             let (schema, policies) = (stored.schema().clone(), stored.policies().clone());
-            let shares = Arc::new(Shares::new(schema, policies, stored.format()));
+            let rulesets = stored.ruleset().map(str::to_owned).into_iter().collect();
+            let shares = Shares::new(schema, policies, stored.format()).of_rulesets(rulesets);
+            let shares = Arc::new(shares);
             Ok(Arc::new(Dataset { stored, shares }))
         };
         let by_name = folders.iter().map(|(name, folder)| Ok((name.clone(), open(folder)?)));
@@ -119,6 +124,7 @@ impl Datasets {
             n_rows: 0,
             start: after,
             end: after,
+            memory: share.filter.memory(),
             share,
             dataset,
             is_done: false,
@@ -160,7 +166,7 @@ async fn send_all(
             Ok(None) => return,
             Ok(Some(message)) => {
                 reading.dataset.shares.sent.message(message.rows, message.bytes());
-                Ok(message.for_stream(0, None))
+                Ok(message.for_stream(About::default()))
             }
             Err(error) => {
                 reading.is_done = true;
@@ -181,6 +187,8 @@ struct Reading {
     start: u64,
     end: u64,
     share: Arc<Share>,
+    /// What the agents saw before, for a layout that shows it.
+    memory: Option<DenseRows>,
     dataset: Arc<Dataset>,
     is_done: bool,
 }
@@ -190,7 +198,7 @@ impl Reading {
     fn message(&mut self) -> Result<Option<Arc<Message>>, ServeError> {
         while let Some((first, batch)) = self.batches.next().transpose()? {
             let len = batch.rows.num_rows();
-            let rows = self.share.filter.apply(&batch, 0, len)?;
+            let rows = self.share.filter.apply(&batch, self.memory.as_mut())?;
             let is_full = self.n_rows + rows.num_rows() > self.share.batch_rows;
             let message = if is_full { self.flush()? } else { None };
             self.n_rows += rows.num_rows();

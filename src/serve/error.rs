@@ -134,6 +134,41 @@ pub enum ServeError {
         /// Streams that are open.
         open: usize,
     },
+    /// A stream wants to spill, and there is no folder for it.
+    #[error(
+        "slow: this server has no folder for \"spill\": start it with --spill FOLDER, or use \"block\""
+    )]
+    NoSpill,
+    /// Rows of a slow stream have no room on disk.
+    #[error(
+        "{reason}: this stream is too far behind and ends; open it again with \"after\": {seq} to be \
+         told what it missed, read faster, or give --spill-mib more"
+    )]
+    SpillFull {
+        /// What is full.
+        reason: String,
+        /// The rows the stream was sent.
+        seq: u64,
+    },
+    /// Rows of a slow stream cannot be written to disk.
+    #[error(
+        "rows of this stream could not be spilled: {reason}: open it again with \"after\": {seq} to \
+         be told what it missed"
+    )]
+    SpillFailed {
+        /// What went wrong.
+        reason: String,
+        /// The rows the stream was sent.
+        seq: u64,
+    },
+    /// Rows that were spilled are not as they were written.
+    #[error("{source}: open the stream again with \"after\": {seq} to go on after them")]
+    Damaged {
+        /// The segment, and what is wrong with it.
+        source: DataError,
+        /// The number after that of its last row.
+        seq: u64,
+    },
     /// A blocking stream took nothing for so long that the world would stand still for it.
     #[error(
         "this stream took no rows for {seconds} s while the world waited for it: \

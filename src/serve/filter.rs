@@ -1,4 +1,4 @@
-//! Which rows and columns of a batch a stream carries.
+//! Which rows and columns of a batch a stream carries, and how observations are laid out.
 
 use arrow::{
     array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray},
@@ -6,7 +6,8 @@ use arrow::{
     datatypes::{Int32Type, SchemaRef, UInt8Type, UInt32Type},
     error::ArrowError,
 };
-use datasets::{live::LiveBatch, schema::column};
+use datasets::{layouts::DenseRows, live::LiveBatch, schema::column};
+use systems::rows::RowFormat;
 
 use super::{ServeError, fields::malformed, ticket::Form};
 
@@ -18,8 +19,14 @@ pub struct Filter {
     min_step: u32,
     /// Whether each of the policies is wanted, by its number.
     policies: Option<Vec<bool>>,
+    rulesets: Option<Vec<String>>,
     columns: Vec<usize>,
+    /// The columns of the rows as they are taken from the ring.
+    taken: SchemaRef,
+    /// The columns of the rows as they are sent.
     schema: SchemaRef,
+    /// What lays observations out, where they are not compact.
+    dense: Option<DenseRows>,
 }
 
 impl Filter {
@@ -28,20 +35,58 @@ impl Filter {
     /// # Errors
     ///
     /// [`ServeError::Malformed`] for columns and policies that do not exist.
-    pub fn new(form: &Form, schema: &SchemaRef, policies: &ArrayRef) -> Result<Self, ServeError> {
+    pub fn new(
+        form: &Form,
+        schema: &SchemaRef,
+        policies: &ArrayRef,
+        format: RowFormat,
+    ) -> Result<Self, ServeError> {
+        let dense = form.layout.map(|layout| DenseRows::tensors(layout, format));
+        let whole = dense.as_ref().map_or(schema, DenseRows::schema);
         let columns = match &form.columns {
-            None => (0..schema.fields().len()).collect(),
-            Some(names) => columns(names, schema)?,
+            None => (0..whole.fields().len()).collect(),
+            Some(names) => columns(names, whole)?,
         };
+        let shown: SchemaRef = whole.project(&columns)?.into();
+        let lays_out_later = dense.is_some() && !has_memory(form);
+        let taken = if lays_out_later { schema.clone() } else { shown.clone() };
         let known = policies.as_string::<i32>();
         Ok(Self {
             games: form.games.clone(),
             players: form.players.clone(),
             min_step: form.min_step,
             policies: form.policies.as_ref().map(|names| wanted(names, known)).transpose()?,
-            schema: schema.project(&columns)?.into(),
+            rulesets: form.rulesets.clone(),
+            schema: shown,
+            taken,
             columns,
+            dense,
         })
+    }
+
+    /// What remembers what each agent saw before, for a stream whose layout shows it. Rows have to
+    /// come to it in their order, so streams do not share it.
+    pub fn memory(&self) -> Option<DenseRows> {
+        self.dense.clone().filter(DenseRows::has_memory)
+    }
+
+    /// The columns of rows between [`Filter::apply`] and [`Filter::lay_out`].
+    pub fn taken(&self) -> &SchemaRef {
+        &self.taken
+    }
+
+    /// The rows that passed as they are sent.
+    ///
+    /// # Errors
+    ///
+    /// Columns that are not those that the filter was made for.
+    pub fn lay_out(&self, taken: &RecordBatch) -> Result<RecordBatch, ServeError> {
+        match &self.dense {
+            Some(dense) if !dense.has_memory() => {
+                Ok(dense.clone().record_batch(taken)?.project(&self.columns)?)
+            }
+            _ => Ok(taken.clone()),
+        }
     }
 
     /// The columns of the rows that pass.
@@ -49,7 +94,7 @@ impl Filter {
         &self.schema
     }
 
-    /// The rows that pass, of `len` rows from row `first`. Where all do they are shown, not copied.
+    /// The rows that pass. Where all do they are shown, not copied.
     ///
     /// # Errors
     ///
@@ -57,20 +102,40 @@ impl Filter {
     pub fn apply(
         &self,
         batch: &LiveBatch,
-        first: usize,
-        len: usize,
-    ) -> Result<RecordBatch, ArrowError> {
-        let rows = batch.rows.slice(first, len);
-        let shown = rows.project(&self.columns)?;
-        let games = &batch.games.values()[first..first + len];
-        let passes: Vec<bool> = self.passes(&rows, games);
-        if passes.iter().all(|&passes| passes) {
-            return Ok(shown);
-        }
-        filter_record_batch(&shown, &BooleanArray::from(passes))
+        memory: Option<&mut DenseRows>,
+    ) -> Result<RecordBatch, ServeError> {
+        let mut passes = self.passes(batch);
+        let Some(memory) = memory else {
+            self.pass_steps(&batch.rows, &mut passes);
+            let shown = if self.dense.is_some() {
+                batch.rows.clone()
+            } else {
+                batch.rows.project(&self.columns)?
+            };
+            return Ok(marked(shown, passes)?);
+        };
+        // Rows before the first tick wanted are seen, and remembered.
+        let rows = marked(batch.rows.clone(), passes)?;
+        let mut passes = vec![true; rows.num_rows()];
+        self.pass_steps(&rows, &mut passes);
+        let shown = memory.record_batch(&rows)?.project(&self.columns)?;
+        Ok(marked(shown, passes)?)
     }
 
-    fn passes(&self, rows: &RecordBatch, games: &[u64]) -> Vec<bool> {
+    /// Marks off the rows before the first tick that is wanted.
+    fn pass_steps(&self, rows: &RecordBatch, passes: &mut [bool]) {
+        if self.min_step == 0 {
+            return;
+        }
+        let steps = rows[column::STEP].as_primitive::<UInt32Type>().values();
+        for (passes, &step) in passes.iter_mut().zip(steps) {
+            *passes &= step >= self.min_step;
+        }
+    }
+
+    /// Which rows pass, whatever their tick.
+    fn passes(&self, batch: &LiveBatch) -> Vec<bool> {
+        let (rows, games) = (&batch.rows, batch.games.values());
         let mut passes = vec![true; games.len()];
         let mut keep = |is_wanted: &dyn Fn(usize) -> bool| {
             for (row, passes) in passes.iter_mut().enumerate() {
@@ -84,9 +149,13 @@ impl Filter {
             let seats = rows[column::AGENT_ID].as_primitive::<UInt8Type>().values();
             keep(&|row| wanted.binary_search(&seats[row]).is_ok());
         }
-        if self.min_step > 0 {
-            let steps = rows[column::STEP].as_primitive::<UInt32Type>().values();
-            keep(&|row| steps[row] >= self.min_step);
+        if let Some(wanted) = &self.rulesets {
+            let names = batch.rulesets.values().as_string::<i32>();
+            let is_wanted: Vec<bool> = names
+                .iter()
+                .map(|name| wanted.iter().any(|wanted| Some(wanted.as_str()) == name))
+                .collect();
+            keep(&|row| batch.rulesets.key(row).is_some_and(|key| is_wanted[key]));
         }
         if let Some(wanted) = &self.policies {
             let keys = rows[column::POLICY].as_dictionary::<Int32Type>().keys().values();
@@ -95,6 +164,18 @@ impl Filter {
         }
         passes
     }
+}
+
+fn has_memory(form: &Form) -> bool {
+    form.layout.is_some_and(datasets::layouts::Layout::has_memory)
+}
+
+/// The rows that are marked; all of them are shown, not copied.
+fn marked(rows: RecordBatch, marks: Vec<bool>) -> Result<RecordBatch, ArrowError> {
+    if marks.iter().all(|&is_marked| is_marked) {
+        return Ok(rows);
+    }
+    filter_record_batch(&rows, &BooleanArray::from(marks))
 }
 
 fn columns(names: &[String], schema: &SchemaRef) -> Result<Vec<usize>, ServeError> {

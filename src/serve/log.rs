@@ -2,25 +2,34 @@
 //!
 //! Rows are numbered from 0 in the order in which they left the world, over the server's life. The
 //! ring is bounded in bytes. What happens when it is full is up to its readers: the world waits for
-//! those that block, and gives up the oldest rows otherwise. While nobody reads, the world fills
-//! the ring and waits, so that no row is lost before somebody could have asked for it.
+//! those that block, rows that others still need go to disk first ([`spilling`]), and the oldest are
+//! given up otherwise. While nobody reads, the world fills the ring and waits, so that no row is
+//! lost before somebody could have asked for it.
+
+mod place;
+mod reader;
+mod spilling;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
-    ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use datasets::live::LiveBatch;
+use datasets::{live::LiveBatch, spill::Segment};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use self::place::{Fate, Place};
+pub use self::{
+    reader::{Found, Reader},
+    spilling::Work,
+};
 use super::{
     ServeError,
-    stats::{LogStats, StreamStats},
-    ticket::Slow,
+    stats::{LogStats, SpillStats, StreamStats},
+    ticket::{Form, Slow},
 };
 
 /// A batch and its place in the order of all rows.
@@ -41,22 +50,32 @@ impl Entry {
     }
 }
 
+/// How long rows may wait for room in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until there is room, and while nobody reads: rows of simulated games.
+    Always,
+    /// While a stream holds the oldest rows: rows of actors and of remote environments, which can be
+    /// made to wait.
+    ForReaders,
+    /// Not at all: rows of live games, whose clocks run. A quarter more than the ring is theirs;
+    /// beyond it they are given up, and counted.
+    Never,
+}
+
 /// The ring.
 #[derive(Debug)]
 pub struct Log {
     /// A name that no other run of a server has.
     run: String,
     state: Mutex<State>,
-    /// Told when a reader moved or left.
+    /// Told when a reader moved or left, or rows reached the disk.
     moved: Condvar,
+    /// Told when rows may have to go to disk, or from it.
+    spill_due: Condvar,
     /// Told when rows came, or no more will.
     grown: watch::Sender<()>,
-    capacity: usize,
-    readers_at_most: usize,
-    /// How long the world waits for a reader that does not move.
-    patience: Duration,
-    /// How many times each row is to be read, all streams together.
-    samples_per_insert: Option<f64>,
+    config: LogConfig,
 }
 
 /// What a ring is bounded by.
@@ -71,6 +90,9 @@ pub struct LogConfig {
     /// How many times each row is to be read, all streams together: the world waits for readers
     /// that are behind. None lets it go on.
     pub samples_per_insert: Option<f64>,
+    /// How long rows are kept for a spilling stream whose client went away; none if there is no
+    /// folder to spill to.
+    pub spill_grace: Option<Duration>,
 }
 
 /// Rows that the world may be ahead of its readers where they set its pace.
@@ -83,22 +105,18 @@ struct State {
     end: u64,
     readers: BTreeMap<u64, Place>,
     next_reader: u64,
+    /// Whether all simulated games are over.
+    is_over: bool,
     is_closed: bool,
     is_stopping: bool,
     stats: LogStats,
-}
-
-/// Where a reader is.
-#[derive(Debug)]
-struct Place {
-    next: u64,
-    slow: Slow,
-    /// Whether the world lost patience with it.
-    is_stuck: bool,
-    /// Whether an administrator ended it.
-    is_cancelled: bool,
-    /// Rows and bytes that it was sent.
-    sent: (u64, u64),
+    /// Rows of this run on disk, in their order.
+    segments: VecDeque<Arc<Segment>>,
+    spilled: SpillStats,
+    /// How many threads wait for rows to reach the disk.
+    waiting_for_disk: usize,
+    /// Whether everything that is held goes to disk now, since the server ends.
+    is_flushing: bool,
 }
 
 impl State {
@@ -106,62 +124,54 @@ impl State {
         self.entries.front().map_or(self.end, |entry| entry.first)
     }
 
+    /// Whether a client is connected to some reader.
+    fn is_read(&self) -> bool {
+        self.readers.values().any(Place::is_attached)
+    }
+
+    /// Whether the world has to wait for a reader before an entry may go.
+    fn is_held(&self, entry: &Entry) -> bool {
+        self.readers.values().any(|place| place.blocks(entry.end()))
+    }
+
     /// Whether the oldest entry may go.
     fn may_drop_oldest(&self) -> bool {
         let Some(oldest) = self.entries.front() else { return false };
-        let holds = |place: &Place| {
-            place.slow == Slow::Block
-                && !place.is_stuck
-                && !place.is_cancelled
-                && place.next < oldest.end()
-        };
-        !self.readers.is_empty() && !self.readers.values().any(holds)
+        !self.is_held(oldest) && !self.needs_disk(oldest)
     }
 
-    /// Gives up on the blocking readers that the oldest entry is kept for.
-    fn lose_patience(&mut self) {
-        let Some(end) = self.entries.front().map(|entry| entry.end()) else { return };
-        let held = |place: &&mut Place| place.slow == Slow::Block && place.next < end;
-        for place in self.readers.values_mut().filter(held) {
-            place.is_stuck = true;
+    /// Gives up on the readers that the oldest entry is kept for.
+    fn lose_patience(&mut self, patience: Duration) {
+        let Some(oldest) = self.entries.front().cloned() else { return };
+        for place in self.readers.values_mut().filter(|place| place.blocks(oldest.end())) {
+            place.fate = Some(Fate::Stuck);
+        }
+        if self.needs_disk(&oldest) {
+            let seconds = patience.as_secs();
+            self.fail_spills(&format!("the disk took no rows for {seconds} s"), false);
         }
     }
 
-    /// How far the blocking readers of the oldest entry are.
-    fn held_at(&self) -> Vec<(u64, u64)> {
-        let Some(end) = self.entries.front().map(|entry| entry.end()) else { return Vec::new() };
-        let held = |(_, place): &(&u64, &Place)| place.slow == Slow::Block && place.next < end;
-        self.readers.iter().filter(held).map(|(&id, place)| (id, place.next)).collect()
+    /// What the oldest entry waits for: how far its blocking readers are, and the disk.
+    fn held_at(&self) -> (Vec<(u64, u64)>, Option<u64>) {
+        let Some(oldest) = self.entries.front() else { return (Vec::new(), None) };
+        let held = |(_, place): &(&u64, &Place)| place.blocks(oldest.end());
+        let readers = self.readers.iter().filter(held).map(|(&id, place)| (id, place.next));
+        (readers.collect(), self.needs_disk(oldest).then_some(self.spilled.rows))
     }
-}
-
-/// What a reader finds.
-#[derive(Debug)]
-pub enum Found {
-    /// Rows of an entry, and how many rows before them were given up unread.
-    Rows(Arc<Entry>, Range<usize>, u64),
-    /// No rows yet.
-    Nothing,
-    /// No more rows, ever.
-    End,
 }
 
 impl Log {
     /// A ring within some bounds.
     #[must_use]
     pub fn new(config: LogConfig) -> Arc<Self> {
-        let LogConfig { capacity, readers_at_most, patience, samples_per_insert } = config;
-        let (state, moved, grown) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
-        let run = run_name();
         Arc::new(Self {
-            run,
-            state,
-            moved,
-            grown,
-            capacity,
-            readers_at_most,
-            patience,
-            samples_per_insert,
+            run: run_name(),
+            state: Mutex::default(),
+            moved: Condvar::new(),
+            spill_due: Condvar::new(),
+            grown: watch::Sender::new(()),
+            config,
         })
     }
 
@@ -174,20 +184,32 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a batch, when there is room for it.
-    pub fn publish(&self, batch: LiveBatch) {
+    /// Adds a batch when there is room for it. Returns whether it is in the ring; rows that are not
+    /// have numbers all the same, so that every stream is told how many it missed.
+    pub fn publish(&self, batch: LiveBatch, wait: Wait) -> bool {
         let bytes = batch.rows.get_array_memory_size();
         let mut state = self.lock();
+        let reserve = if wait == Wait::Never { self.config.capacity / 4 } else { 0 };
+        let most = self.config.capacity + reserve;
         let mut waited = false;
         loop {
-            let is_full = !state.entries.is_empty() && state.bytes + bytes > self.capacity;
-            let is_ahead = self.is_ahead(&state);
+            let is_full = !state.entries.is_empty() && state.bytes + bytes > most;
+            let is_ahead = wait == Wait::Always && self.is_ahead(&state);
             if state.is_stopping || !(is_full || is_ahead) {
                 break;
             }
-            if !is_ahead && state.may_drop_oldest() {
+            let may_go = wait != Wait::Always || state.is_read();
+            if !is_ahead && may_go && state.may_drop_oldest() {
                 drop_oldest(&mut state);
                 continue;
+            }
+            if wait == Wait::Never {
+                let rows = batch.rows.num_rows() as u64;
+                state.end += rows;
+                state.stats.given_up += rows;
+                drop(state);
+                self.grown.send_replace(());
+                return false;
             }
             if !waited {
                 state.stats.waits += 1;
@@ -201,35 +223,42 @@ impl Log {
         state.bytes += bytes;
         state.stats.batches += 1;
         state.entries.push_back(Arc::new(entry));
+        if state.bytes > self.config.capacity / 2 && state.has_spills() {
+            self.spill_due.notify_one();
+        }
         drop(state);
         self.grown.send_replace(());
+        true
     }
 
     /// Whether readers have read too little for the world to go on at their pace.
     #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no last digit")]
     fn is_ahead(&self, state: &State) -> bool {
-        let Some(ratio) = self.samples_per_insert else { return false };
+        let Some(ratio) = self.config.samples_per_insert else { return false };
         let due = state.end.saturating_sub(AHEAD) as f64 * ratio;
         due > state.stats.rows_read as f64
     }
 
-    /// Waits until a reader moves, comes or leaves.
-    fn wait_for_readers<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// Waits until a reader moves, comes or leaves, or rows reach the disk.
+    fn wait_for_readers<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let held = state.held_at();
-        if held.is_empty() {
+        if held.0.is_empty() && held.1.is_none() {
             // Nobody reads: the world may stand still as long as it takes.
             return self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.waiting_for_disk += 1;
+        self.spill_due.notify_one();
         let (mut state, timeout) = self
             .moved
-            .wait_timeout_while(state, self.patience, |state| {
+            .wait_timeout_while(state, self.config.patience, |state| {
                 !state.is_stopping && state.held_at() == held
             })
             .unwrap_or_else(PoisonError::into_inner);
+        state.waiting_for_disk -= 1;
         if timeout.timed_out() {
-            let streams: Vec<u64> = held.iter().map(|&(id, _)| id).collect();
+            let streams: Vec<u64> = held.0.iter().map(|&(id, _)| id).collect();
             warn!(?streams, "given up: they took nothing while the world waited");
-            state.lose_patience();
+            state.lose_patience(self.config.patience);
             self.grown.send_replace(());
         }
         state
@@ -237,7 +266,55 @@ impl Log {
 
     /// Says that no more rows will come. Readers end after the last row.
     pub fn close(&self) {
-        self.lock().is_closed = true;
+        let mut state = self.lock();
+        (state.is_over, state.is_closed) = (true, true);
+        drop(state);
+        self.grown.send_replace(());
+    }
+
+    /// Says that no more rows of simulated games will come. Readers end after the last row, when
+    /// nothing is collected any more that is being played otherwise.
+    pub fn close_simulated(&self) {
+        self.lock().is_over = true;
+        self.close_if_over();
+    }
+
+    /// Says how many live games are collected, and how many rows wait for their next ticks.
+    pub fn set_live(&self, games: u64, rows: u64) {
+        let mut state = self.lock();
+        (state.stats.live_games, state.stats.live_rows) = (games, rows);
+        drop(state);
+        self.close_if_over();
+    }
+
+    /// Counts a remote session whose rows are collected.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Finished`] if no more rows are taken.
+    pub fn begin_session(&self) -> Result<(), ServeError> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(ServeError::Finished);
+        }
+        state.stats.collected_sessions += 1;
+        Ok(())
+    }
+
+    /// Counts a session no more.
+    pub fn end_session(&self) {
+        self.lock().stats.collected_sessions -= 1;
+        self.close_if_over();
+    }
+
+    fn close_if_over(&self) {
+        let mut state = self.lock();
+        let is_collecting = state.stats.live_games + state.stats.collected_sessions > 0;
+        if !state.is_over || state.is_closed || is_collecting {
+            return;
+        }
+        state.is_closed = true;
+        drop(state);
         self.grown.send_replace(());
     }
 
@@ -261,12 +338,20 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ServeError::TooManyStreams`], and [`ServeError::Malformed`] where `after` is a number of
-    /// rows that this server has not reached.
-    pub fn open(self: &Arc<Self>, after: Option<u64>, slow: Slow) -> Result<Reader, ServeError> {
+    /// [`ServeError::TooManyStreams`], [`ServeError::NoSpill`], and [`ServeError::Malformed`] where
+    /// `after` is a number of rows that this server has not reached.
+    pub fn open(
+        self: &Arc<Self>,
+        after: Option<u64>,
+        slow: Slow,
+        form: &Form,
+    ) -> Result<Reader, ServeError> {
+        if slow == Slow::Spill && self.config.spill_grace.is_none() {
+            return Err(ServeError::NoSpill);
+        }
         let mut state = self.lock();
-        let open = state.readers.len();
-        if open >= self.readers_at_most {
+        let open = state.readers.values().filter(|place| place.is_attached()).count();
+        if open >= self.config.readers_at_most {
             return Err(ServeError::TooManyStreams { open });
         }
         if let Some(after) = after.filter(|&after| after > state.end) {
@@ -278,24 +363,32 @@ impl Log {
             return Err(super::fields::malformed("after", reason));
         }
         let next = after.unwrap_or_else(|| state.oldest());
+        let left = (slow == Slow::Spill).then(|| state.left_at(next, form)).flatten();
         let id = state.next_reader;
         state.next_reader += 1;
         state.stats.streams_opened += 1;
-        let (is_stuck, is_cancelled, sent) = (false, false, (0, 0));
-        state.readers.insert(id, Place { next, slow, is_stuck, is_cancelled, sent });
+        // The rows that were kept for who comes back are kept for this reader before they are let go.
+        state.readers.insert(id, Place::new(next, slow, form));
+        if let Some(left) = left {
+            state.readers.remove(&left);
+        }
         let end = state.end;
         drop(state);
         info!(stream = id, slow = slow.name(), next, "stream opened");
         self.moved.notify_all();
-        Ok(Reader { log: self.clone(), id, opened_at: end, grown: self.grown.subscribe() })
+        Ok(Reader::new(self.clone(), id, end, self.grown.subscribe()))
     }
 
     /// Ends a stream; says whether there is one of this number.
     pub fn cancel(&self, id: u64) -> bool {
-        let found = self.lock().readers.get_mut(&id).map(|place| place.is_cancelled = true);
+        let mut state = self.lock();
+        let place = state.readers.get_mut(&id).filter(|place| place.is_attached());
+        let found = place.map(|place| place.fate = Some(Fate::Cancelled)).is_some();
+        drop(state);
         self.moved.notify_all();
+        self.spill_due.notify_one();
         self.grown.send_replace(());
-        found.is_some()
+        found
     }
 
     /// How each stream stands.
@@ -309,7 +402,7 @@ impl Log {
             rows_sent: place.sent.0,
             bytes_sent: place.sent.1,
         };
-        state.readers.iter().map(of_stream).collect()
+        state.readers.iter().filter(|(_, place)| place.is_attached()).map(of_stream).collect()
     }
 
     /// The batches that are kept, oldest first.
@@ -324,8 +417,8 @@ impl Log {
             rows: state.end,
             oldest: state.oldest(),
             bytes: state.bytes as u64,
-            capacity_bytes: self.capacity as u64,
-            streams: state.readers.len() as u64,
+            capacity_bytes: self.config.capacity as u64,
+            streams: state.readers.values().filter(|place| place.is_attached()).count() as u64,
             is_finished: state.is_closed,
             ..state.stats.clone()
         }
@@ -340,99 +433,5 @@ fn run_name() -> String {
 fn drop_oldest(state: &mut State) {
     if let Some(entry) = state.entries.pop_front() {
         state.bytes -= entry.bytes;
-    }
-}
-
-/// One reader's place in the ring, which it leaves when dropped.
-#[derive(Debug)]
-pub struct Reader {
-    log: Arc<Log>,
-    id: u64,
-    opened_at: u64,
-    grown: watch::Receiver<()>,
-}
-
-impl Reader {
-    /// The name of the run, see [`Log::run`].
-    pub fn run(&self) -> &str {
-        &self.log.run
-    }
-
-    /// The number of rows when it was opened.
-    pub fn opened_at(&self) -> u64 {
-        self.opened_at
-    }
-
-    /// The number of the next row it reads.
-    pub fn place(&self) -> u64 {
-        self.log.lock().readers.get(&self.id).map_or(0, |place| place.next)
-    }
-
-    /// The next rows, `most` of them at most.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::Stuck`] if the world lost patience with this reader.
-    pub fn read(&mut self, most: usize) -> Result<Found, ServeError> {
-        let state = &mut *self.log.lock();
-        let oldest = state.oldest();
-        let Some(place) = state.readers.get_mut(&self.id) else { return Ok(Found::End) };
-        if place.is_cancelled {
-            return Err(ServeError::Cancelled { seq: place.next });
-        }
-        if place.is_stuck {
-            return Err(ServeError::Stuck {
-                seconds: self.log.patience.as_secs(),
-                seq: place.next,
-            });
-        }
-        let missed = oldest.saturating_sub(place.next);
-        let from = place.next.max(oldest);
-        let index = state.entries.partition_point(|entry| entry.end() <= from);
-        let Some(entry) = state.entries.get(index) else {
-            return Ok(if state.is_closed { Found::End } else { Found::Nothing });
-        };
-        // Rows of one batch are far fewer than a usize can count.
-        let first = usize::try_from(from - entry.first).unwrap_or(usize::MAX);
-        let range = first..entry.batch.rows.num_rows().min(first.saturating_add(most));
-        place.next = from + range.len() as u64;
-        state.stats.rows_read += range.len() as u64;
-        state.stats.dropped += missed;
-        let entry = entry.clone();
-        self.log.moved.notify_all();
-        Ok(Found::Rows(entry, range, missed))
-    }
-
-    /// Goes on after rows that it got in another way.
-    pub fn skip_to(&mut self, next: u64) {
-        let state = &mut *self.log.lock();
-        if let Some(place) = state.readers.get_mut(&self.id) {
-            state.stats.rows_read += next.saturating_sub(place.next);
-            place.next = place.next.max(next);
-        }
-        self.log.moved.notify_all();
-    }
-
-    /// Counts a message that it was sent.
-    pub fn sent(&self, rows: u64, bytes: u64) {
-        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
-            place.sent.0 += rows;
-            place.sent.1 += bytes;
-        }
-    }
-
-    /// Waits until there may be something new.
-    pub async fn grown(&mut self) {
-        // The sender lives in the log, which this reader holds.
-        let _is_alive = self.grown.changed().await;
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let place = self.log.lock().readers.remove(&self.id);
-        let next = place.map_or(0, |place| place.next);
-        info!(stream = self.id, next, "stream ended");
-        self.log.moved.notify_all();
     }
 }

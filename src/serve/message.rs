@@ -25,6 +25,20 @@ struct Metadata<'a> {
     policy_version_max: Option<u64>,
     /// The run of the server that `seq` is a number of; none for closed datasets, which stay.
     run: Option<&'a str>,
+    /// The run of an earlier server, all of whose rows this stream got before those of `run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continues: Option<&'a str>,
+}
+
+/// What a batch says of itself besides its place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct About<'a> {
+    /// Rows that were given up before it.
+    pub(super) dropped: u64,
+    /// The run of the server.
+    pub(super) run: Option<&'a str>,
+    /// The run of an earlier server whose rows all came before.
+    pub(super) continues: Option<&'a str>,
 }
 
 /// An encoded batch. Copies share its bytes.
@@ -42,11 +56,13 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The message for one stream of a run.
-    pub(super) fn for_stream(&self, dropped: u64, run: Option<&str>) -> FlightData {
+    /// The message for one stream.
+    pub(super) fn for_stream(&self, about: About<'_>) -> FlightData {
+        let About { dropped, run, continues } = about;
         let (policy_version_min, policy_version_max) = self.versions.unzip();
         let seq = self.end;
-        let metadata = Metadata { seq, dropped, policy_version_min, policy_version_max, run };
+        let metadata =
+            Metadata { seq, dropped, policy_version_min, policy_version_max, run, continues };
         // Numbers and a name always become JSON.
         let json = serde_json::to_vec(&metadata).unwrap_or_default();
         FlightData { app_metadata: json.into(), ..self.data.clone() }

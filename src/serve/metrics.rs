@@ -34,10 +34,14 @@ pub(super) fn router(sources: Sources) -> Router {
 
 /// Rows, streams and environments.
 fn rows(page: &mut Page, stats: &Stats) {
-    let ring = &stats.experiences;
+    let (ring, spill) = (&stats.experiences, &stats.spill);
     for (name, help, value) in [
         ("rows_total", "Rows that left the world or were submitted.", ring.rows),
         ("batches_total", "Batches in which they did.", ring.batches),
+        ("rows_given_up_total", "Rows of live games for which there was no room.", ring.given_up),
+        ("spill_rows_total", "Rows written to disk for slow streams.", spill.rows),
+        ("spill_rows_read_total", "Rows that streams read from there.", spill.rows_read),
+        ("spill_failures_total", "Times that rows had no room there.", spill.failures),
         ("rows_dropped_total", "Rows that streams missed, summed over streams.", ring.dropped),
         ("rows_read_total", "Rows that streams have read, summed over streams.", ring.rows_read),
         ("world_waits_total", "Times the world had to wait for room.", ring.waits),
@@ -52,6 +56,8 @@ fn rows(page: &mut Page, stats: &Stats) {
         ("ring_bytes", "Bytes of the rows that are kept.", ring.bytes),
         ("ring_capacity_bytes", "Most bytes that are kept.", ring.capacity_bytes),
         ("ring_rows", "Rows that are kept.", ring.rows - ring.oldest.min(ring.rows)),
+        ("spill_bytes", "Bytes on disk for slow streams.", spill.bytes + spill.earlier_bytes),
+        ("spill_most_bytes", "Most bytes that may be there.", spill.most_bytes),
         ("streams", "Streams that are open.", ring.streams),
         ("sessions", "Sessions of remote environments.", stats.sessions),
         ("envs", "Environments in them.", stats.envs),

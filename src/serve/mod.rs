@@ -14,6 +14,7 @@
 
 pub mod access;
 mod actions;
+mod collect;
 mod datasets;
 mod envs;
 pub mod error;
@@ -29,12 +30,14 @@ mod message;
 mod metrics;
 mod network;
 mod put;
+mod put_games;
 mod server;
 mod service;
 mod share;
 mod simulation;
 mod snapshot;
 mod sources;
+mod spill;
 pub mod stats;
 mod status;
 mod stream;
@@ -43,3 +46,4 @@ pub mod ticket;
 pub use error::ServeError;
 pub use server::{Server, ServerConfig, Tls};
 pub use simulation::Simulated;
+pub use spill::SpillConfig;

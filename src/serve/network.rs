@@ -40,13 +40,22 @@ pub(super) struct Listeners {
     pub(super) metrics: Option<TcpListener>,
 }
 
+/// Listens where a server is to, with what runs the network's thread.
+///
+/// # Errors
+///
+/// [`ServeError::Listen`] that names the address.
+pub(super) fn listen(config: &ServerConfig) -> Result<(Runtime, Listeners), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ServeError::Thread { name: "network", source })?;
+    let listeners = Listeners::bind(&runtime, config)?;
+    Ok((runtime, listeners))
+}
+
 impl Listeners {
-    /// Listens where a server is to.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::Listen`] that names the address.
-    pub(super) fn bind(runtime: &Runtime, config: &ServerConfig) -> Result<Self, ServeError> {
+    fn bind(runtime: &Runtime, config: &ServerConfig) -> Result<Self, ServeError> {
         let listen = |address: SocketAddr| {
             let failed = move |source| ServeError::Listen { address, source };
             runtime.block_on(TcpListener::bind(address)).map_err(failed)
@@ -71,7 +80,7 @@ pub(super) fn run(
     let Listeners { services, metrics, .. } = listeners;
     // Small messages are not held back to be sent together.
     let incoming = TcpIncoming::from(services).with_nodelay(Some(true));
-    let sessions = service.sessions.clone();
+    let sessions = service.sources.sessions.clone();
     let sources = service.sources.clone();
     let live = sources.live.clone();
     let games = Games::new(live.clone());

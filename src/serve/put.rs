@@ -12,7 +12,7 @@ use std::{
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch,
-        UInt64Array, new_null_array,
+        StringArray, UInt64Array, new_null_array,
     },
     compute::{cast, filter_record_batch},
     datatypes::{DataType, Float32Type, Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
@@ -25,7 +25,7 @@ use arrow_flight::{
 use datasets::{live::LiveBatch, schema::column};
 use serde::Serialize;
 use serde_json::Value;
-use systems::rows::RowFormat;
+use systems::{record::GameRecord, rows::RowFormat};
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
@@ -33,7 +33,8 @@ use tonic::{Status, Streaming};
 use super::{
     ServeError,
     fields::{malformed, unsigned},
-    log::Log,
+    log::{Log, Wait},
+    put_games::{self, Referee},
 };
 
 /// Agents' episodes of which the last row is remembered; the oldest are forgotten first.
@@ -49,6 +50,7 @@ pub(super) struct Taker {
     schema: SchemaRef,
     policies: ArrayRef,
     format: RowFormat,
+    referee: Referee,
     seen: Mutex<Seen>,
 }
 
@@ -70,14 +72,25 @@ struct Last {
 struct Taken {
     /// The number that the actor gave the batch.
     seq: u64,
-    /// Rows that are in the streams now.
+    /// Rows of the batch (or games, in a batch of games) that are in the streams now.
     accepted: usize,
-    /// Rows that came before.
+    /// Those that came before.
     duplicates: usize,
-    /// Rows that were refused.
+    /// Those that were refused.
     rejected: usize,
     /// The first of them.
     reasons: Vec<Rejected>,
+    /// Rows that this added to the streams.
+    rows: usize,
+}
+
+impl Taken {
+    fn refuse(&mut self, row: usize, reason: String) {
+        self.rejected += 1;
+        if self.reasons.len() < NAMED {
+            self.reasons.push(Rejected { row, reason });
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +107,31 @@ enum Verdict {
 }
 
 impl Seen {
+    /// Whether rows of all seats of a game came before, or of any.
+    fn has_game(&self, episode: u64, players: usize) -> bool {
+        let seats = 0..u8::try_from(players).unwrap_or(u8::MAX);
+        seats.into_iter().any(|seat| self.last.contains_key(&(episode, seat)))
+    }
+
+    /// Remembers a game; false if it came before.
+    fn add_game(&mut self, game: &GameRecord) -> bool {
+        let (episode, players) = (game.episode_id(), game.players());
+        if self.has_game(episode, players) {
+            return false;
+        }
+        let last = Last { step: game.outcome.ticks, is_over: true };
+        for seat in 0..u8::try_from(players).unwrap_or(u8::MAX) {
+            self.last.insert((episode, seat), last);
+            self.order.push_back((episode, seat));
+        }
+        while self.order.len() > EPISODES {
+            if let Some(oldest) = self.order.pop_front() {
+                self.last.remove(&oldest);
+            }
+        }
+        true
+    }
+
     /// Whether a row is the next of its agent, and if so remembers it.
     fn judge(&mut self, agent: (u64, u8), step: u32, is_first: bool, is_last: bool) -> Verdict {
         let now = Last { step, is_over: is_last };
@@ -131,19 +169,52 @@ impl Seen {
 }
 
 impl Taker {
+    /// Takes rows with these columns and policies; the referee takes games.
     pub(super) fn new(
         log: Arc<Log>,
         schema: SchemaRef,
         policies: ArrayRef,
         format: RowFormat,
+        referee: Referee,
     ) -> Self {
-        Self { log, schema, policies, format, seen: Mutex::default() }
+        Self { log, schema, policies, format, referee, seen: Mutex::default() }
+    }
+
+    /// Plays the games of a batch again, and puts the rows of those that are new and right into the
+    /// ring. Waits while that is full.
+    fn take_games(&self, seq: u64, batch: &RecordBatch) -> Result<Taken, ServeError> {
+        let mut taken = Taken { seq, ..Taken::default() };
+        for (row, game) in put_games::games_of(batch)?.into_iter().enumerate() {
+            let rows = game.and_then(|game| {
+                let is_new = !self.lock().has_game(game.episode_id(), game.players());
+                Ok((is_new.then(|| self.referee.rows(&game)).transpose()?, game))
+            });
+            match rows {
+                Ok((Some(batches), game)) if self.lock().add_game(&game) => {
+                    taken.accepted += 1;
+                    for batch in batches {
+                        taken.rows += batch.rows.num_rows();
+                        self.log.publish(batch, Wait::Always);
+                    }
+                }
+                Ok(_) => taken.duplicates += 1,
+                Err(reason) => taken.refuse(row, reason),
+            }
+        }
+        Ok(taken)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts the rows of a batch that are new and right into the ring. Waits while that is full.
     fn take(&self, seq: u64, batch: &RecordBatch) -> Result<Taken, ServeError> {
         if self.log.is_closed() {
             return Err(ServeError::Finished);
+        }
+        if put_games::are_games(batch) {
+            return self.take_games(seq, batch);
         }
         let rows = self.columns(batch)?;
         let mut taken = Taken { seq, ..Taken::default() };
@@ -163,20 +234,17 @@ impl Taker {
             match verdict {
                 Verdict::New => taken.accepted += 1,
                 Verdict::Duplicate => taken.duplicates += 1,
-                Verdict::Wrong(reason) => {
-                    taken.rejected += 1;
-                    if taken.reasons.len() < NAMED {
-                        taken.reasons.push(Rejected { row, reason });
-                    }
-                }
+                Verdict::Wrong(reason) => taken.refuse(row, reason),
             }
         }
+        taken.rows = taken.accepted;
         if taken.accepted > 0 {
             let rows = filter_record_batch(&rows, &BooleanArray::from(is_new))?;
             // A game that was played elsewhere has no number here; its episode stands for it.
             let games: UInt64Array = rows[column::EPISODE_ID].as_primitive().clone();
+            let rulesets = unknown_rulesets(rows.num_rows());
             // Still under the lock: the rows of an agent reach the ring in their order.
-            self.log.publish(LiveBatch { rows, games });
+            self.log.publish(LiveBatch { rows, games, rulesets }, Wait::Always);
         }
         Ok(taken)
     }
@@ -265,6 +333,12 @@ impl Taker {
         }
         Ok(())
     }
+}
+
+/// Actors do not say which rules they played by.
+fn unknown_rulesets(rows: usize) -> DictionaryArray<Int32Type> {
+    let names = Arc::new(StringArray::from(Vec::<&str>::new()));
+    DictionaryArray::new(Int32Array::new_null(rows), names)
 }
 
 fn value<T: arrow::datatypes::ArrowPrimitiveType>(

@@ -5,11 +5,12 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc::SyncSender},
     thread::{Builder, JoinHandle},
     time::Duration,
 };
 
+use systems::record::GameRecord;
 use tokio::sync::watch;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tracing::{error, info};
@@ -17,17 +18,20 @@ use tracing::{error, info};
 use super::{
     ServeError,
     access::{Access, Token},
+    collect::LiveCollector,
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
     log::{Log, LogConfig},
-    network::{self, Listeners},
+    network,
     put::Taker,
+    put_games::Referee,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
     snapshot::Director,
     sources::Sources,
+    spill::{self, Spill, SpillConfig},
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
@@ -66,6 +70,8 @@ pub struct ServerConfig {
     pub max_envs: usize,
     /// How long environments wait for a client whose connection broke.
     pub env_grace: Duration,
+    /// Where rows go that slow streams have not taken; nowhere without a folder.
+    pub spill: Option<SpillConfig>,
     /// How long streams may take to end after [`Server::stop`].
     pub grace: Duration,
     /// How often an idle connection is asked whether its client is alive, and how long the answer
@@ -95,6 +101,7 @@ impl ServerConfig {
             datasets: BTreeMap::new(),
             max_envs: 1 << 16,
             env_grace: Duration::from_mins(1),
+            spill: None,
             grace: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
             live: LiveConfig::default(),
@@ -117,6 +124,20 @@ impl ServerConfig {
             Some(address) => Err(ServeError::ExposedMetrics { address }),
             None => Ok(()),
         }
+    }
+
+    fn builder(&self) -> Result<tonic::transport::Server, ServeError> {
+        let builder = tonic::transport::Server::builder();
+        match &self.tls {
+            Some(tls) => builder.tls_config(tls.config()).map_err(ServeError::Tls),
+            None => Ok(builder),
+        }
+    }
+
+    /// Who keeps finished games, if they are kept, and where to send them.
+    fn archivist(&self) -> Result<Option<(Archivist, SyncSender<GameRecord>)>, ServeError> {
+        let archive = self.archive.clone().map(Archivist::start).transpose();
+        archive.map_err(|source| ServeError::Thread { name: "archive", source })
     }
 
     fn limits(&self) -> Limits {
@@ -180,6 +201,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     simulation: Option<JoinHandle<Result<(), ServeError>>>,
     network: Option<JoinHandle<Result<(), ServeError>>>,
+    spill: Option<JoinHandle<Result<(), ServeError>>>,
     archivist: Option<Archivist>,
 }
 
@@ -191,71 +213,75 @@ impl Server {
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
         config.check_exposed()?;
-        let mut builder = tonic::transport::Server::builder();
-        if let Some(tls) = &config.tls {
-            builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
-        }
-        let format = simulated.format;
+        let builder = config.builder()?;
+        let (format, reward) = (simulated.format, simulated.reward);
         let (director, commands) = Director::new(&simulated);
         let simulation = Simulation::new(simulated, &config.learners, commands)?;
-        let (schema, policies) =
-            (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let rows = simulation.rows();
+        let (schema, policies) = (rows.schema().clone(), rows.policies().clone());
         let log = Log::new(LogConfig {
             capacity: config.retain_bytes,
             readers_at_most: config.max_streams,
             patience: config.patience,
             samples_per_insert: config.samples_per_insert,
+            spill_grace: config.spill.as_ref().map(|spill| spill.grace),
         });
-        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format);
+        let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
+        let spill = spill.transpose()?.map(Arc::new);
+        let pool = simulation.pool().clone();
+        let (columns, names) = (schema.clone(), policies.clone());
+        let collector = Box::new(LiveCollector::new(log.clone(), pool, format, columns, names));
+        let collection = envs::Collection { log: log.clone(), format, policies: policies.clone() };
+        let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
+        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let (stop, stopped) = watch::channel(false);
         let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
-        let sessions = Sessions::new(limits, stopped.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| ServeError::Thread { name: "network", source })?;
-        let listeners = Listeners::bind(&runtime, config)?;
+        let sessions = Sessions::new(limits, stopped.clone(), collection);
+        let (runtime, listeners) = network::listen(config)?;
         let address = listeners.address;
         let metrics_address = listeners.metrics.as_ref().and_then(|page| page.local_addr().ok());
-        let archive = config.archive.clone().map(Archivist::start).transpose();
-        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
-        let (archivist, finished) = archive.unzip();
-        let (mut arena, live) = Arena::new(config.live.clone(), finished);
+        let (archivist, finished) = config.archivist()?.unzip();
+        let (mut arena, live) = Arena::new(config.live.clone(), finished, Some(collector));
         let offer = Arc::new(Offer { shares, datasets, analytics: arena.analytics() });
         let sources = Sources {
             log: log.clone(),
-            offer: offer.clone(),
-            sessions: sessions.clone(),
+            spill: spill.clone(),
+            offer,
+            sessions,
             live: live.clone(),
             simulation: simulation.stats(),
         };
-        let service = Service {
-            log: log.clone(),
-            offer,
-            sessions,
-            access: Access::new(&config.tokens),
-            sources,
-            director,
-            taker: Arc::new(taker),
-            limits: config.limits(),
-        };
-        let has_tls = config.tls.is_some();
-        info!(%address, tls = has_tls, tokens = config.tokens.len(), "listening");
+        let access = Access::new(&config.tokens);
+        let (taker, limits) = (Arc::new(taker), config.limits());
+        let service = Service { sources, access, director, taker, limits };
+        info!(%address, tls = config.tls.is_some(), tokens = config.tokens.len(), "listening");
         let config = config.clone();
         let network = spawn("network", move || {
-            network::run(&runtime, builder, listeners, service, stopped, &config)
-                .inspect_err(|error| error!(error = error.to_string(), "the network failed"))
+            told("network", network::run(&runtime, builder, listeners, service, stopped, &config))
         })?;
         let world_log = log.clone();
         let simulation = spawn("simulation", move || {
-            simulation
-                .run(&world_log, &mut arena)
-                .inspect_err(|error| error!(error = error.to_string(), "the world failed"))
+            told("simulation", simulation.run(&world_log, &mut arena))
         })?;
         let (simulation, network) = (Some(simulation), Some(network));
-        Ok(Self { address, metrics_address, log, live, stop, simulation, network, archivist })
+        let spill_log = log.clone();
+        let keep = |spill: Arc<Spill>| {
+            spawn("spill", move || told("spill", spill::keep(&spill_log, &spill)))
+        };
+        let spill = spill.map(keep).transpose()?;
+        Ok(Self {
+            address,
+            metrics_address,
+            log,
+            live,
+            stop,
+            simulation,
+            network,
+            spill,
+            archivist,
+        })
     }
 
     /// Where metrics are told, if anywhere.
@@ -285,6 +311,9 @@ impl Server {
         let world = ended("simulation", self.simulation.take());
         self.stop.send_replace(true);
         let network = ended("network", self.network.take());
+        // No stream takes rows any more: those that clients may come back for are synced.
+        self.log.flush_spill();
+        let spill = ended("spill", self.spill.take());
         // The arena is gone, and with it who sends games.
         let archive = match self.archivist.take().map(Archivist::finish) {
             None => Ok(()),
@@ -292,7 +321,7 @@ impl Server {
             Some(Some(written)) => written.map_err(ServeError::from),
         };
         info!("stopped");
-        world.and(network).and(archive)
+        world.and(network).and(spill).and(archive)
     }
 
     /// Whether a thread has ended that only ends by itself if something is wrong.
@@ -306,6 +335,7 @@ impl Drop for Server {
         self.log.stop();
         self.live.stop();
         self.stop.send_replace(true);
+        self.log.flush_spill();
     }
 }
 
@@ -316,6 +346,11 @@ pub(super) fn spawn<T: Send + 'static>(
 ) -> Result<JoinHandle<T>, ServeError> {
     let spawned = Builder::new().name(name.to_owned()).spawn(work);
     spawned.map_err(|source: io::Error| ServeError::Thread { name, source })
+}
+
+/// Logs with what error a thread ended, which the caller hears of when the server stops.
+fn told(thread: &'static str, result: Result<(), ServeError>) -> Result<(), ServeError> {
+    result.inspect_err(|error| error!(thread, error = error.to_string(), "a thread failed"))
 }
 
 fn ended(

@@ -13,10 +13,8 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{
     ServeError,
     access::{Access, Scope},
-    actions,
-    envs::{self, Sessions},
-    flights::{Flight, Offer},
-    log::Log,
+    actions, envs,
+    flights::Flight,
     put::{self, Taker},
     server::Limits,
     snapshot::Director,
@@ -27,11 +25,8 @@ use super::{
 
 /// What answers requests.
 pub(super) struct Service {
-    pub(super) log: Arc<Log>,
-    pub(super) offer: Arc<Offer>,
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) access: Access,
     pub(super) sources: Sources,
+    pub(super) access: Access,
     pub(super) director: Director,
     pub(super) taker: Arc<Taker>,
     pub(super) limits: Limits,
@@ -75,7 +70,8 @@ impl FlightService for Service {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let flights = self.offer.flights().into_iter().map(|flight| flight.info(&self.offer));
+        let flights =
+            self.sources.offer.flights().into_iter().map(|flight| flight.info(&self.sources.offer));
         Ok(answers(flights.collect::<Result<_, _>>()?))
     }
 
@@ -84,7 +80,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.offer)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.sources.offer)?))
     }
 
     async fn poll_flight_info(
@@ -99,7 +95,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.offer)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.sources.offer)?))
     }
 
     async fn do_get(
@@ -110,11 +106,16 @@ impl FlightService for Service {
         let place = pass.stream()?;
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
         if ticket.is_analytics {
-            return Ok(answers(self.offer.analytics()?));
+            return Ok(answers(self.sources.offer.analytics()?));
         }
         let rows = match &ticket.dataset {
-            Some(name) => self.offer.datasets.stream(name, &ticket)?,
-            None => stream::open(&self.log, &self.offer.shares, &ticket)?,
+            Some(name) => self.sources.offer.datasets.stream(name, &ticket)?,
+            None => stream::open(
+                &self.sources.log,
+                self.sources.spill.as_ref(),
+                &self.sources.offer.shares,
+                &ticket,
+            )?,
         };
         // The place is free again when the stream is dropped, whoever ends it.
         Ok(Response::new(Box::pin(rows.map(move |row| {
@@ -157,7 +158,7 @@ impl FlightService for Service {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
         let pass = self.access.check(request.metadata(), Scope::Drive)?;
-        let answers = envs::serve(self.sessions.clone(), pass, request.into_inner());
+        let answers = envs::serve(self.sources.sessions.clone(), pass, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 }

@@ -10,7 +10,6 @@ use arrow::{
     array::{ArrayRef, RecordBatch},
     compute::concat_batches,
     datatypes::{DataType, SchemaRef},
-    error::ArrowError,
 };
 use arrow_flight::FlightData;
 use systems::rows::RowFormat;
@@ -46,13 +45,22 @@ pub(super) struct Shares {
     pub(super) policies: ArrayRef,
     pub(super) format: RowFormat,
     pub(super) sent: Sent,
+    /// The names of the rulesets there are, where no others can come.
+    rulesets: Option<Vec<String>>,
     open: Mutex<HashMap<Form, Weak<Share>>>,
 }
 
 impl Shares {
     /// Forms of rows with these columns and policies.
     pub(super) fn new(schema: SchemaRef, policies: ArrayRef, format: RowFormat) -> Self {
-        Self { schema, policies, format, sent: Sent::default(), open: Mutex::default() }
+        let (sent, open) = (Sent::default(), Mutex::default());
+        Self { schema, policies, format, sent, rulesets: None, open }
+    }
+
+    /// Forms of rows of games by these rulesets and no others.
+    #[must_use]
+    pub(super) fn of_rulesets(self, names: Vec<String>) -> Self {
+        Self { rulesets: Some(names), ..self }
     }
 
     /// What streams of this form share.
@@ -73,11 +81,27 @@ impl Shares {
 
     /// The columns of the rows of a form.
     pub(super) fn schema_of(&self, form: &Form) -> Result<SchemaRef, ServeError> {
-        Ok(Filter::new(form, &self.schema, &self.policies)?.schema().clone())
+        Ok(self.filter(form)?.schema().clone())
+    }
+
+    fn filter(&self, form: &Form) -> Result<Filter, ServeError> {
+        let unknown = |name: &&String| self.rulesets.as_ref().is_some_and(|r| !r.contains(name));
+        if let Some(name) = form.rulesets.iter().flatten().find(unknown) {
+            let known = self.rulesets.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
+            let reason = if known.is_empty() {
+                "the games of this dataset were played by several rulesets, and its rows do not say \
+                 by which: leave the field out"
+                    .to_owned()
+            } else {
+                format!("{name:?} is not played here: there is {known}")
+            };
+            return Err(malformed("rulesets", reason));
+        }
+        Filter::new(form, &self.schema, &self.policies, self.format)
     }
 
     fn share(&self, form: &Form) -> Result<Share, ServeError> {
-        let filter = Filter::new(form, &self.schema, &self.policies)?;
+        let filter = self.filter(form)?;
         let row_bytes = self.row_bytes(filter.schema());
         let most = BATCH_BYTES / row_bytes.max(1);
         let most = most.max(1);
@@ -95,6 +119,7 @@ impl Shares {
         let encoder = Encoder::new(filter.schema(), &self.policies)?;
         Ok(Share {
             preamble: encoder.preamble().to_vec(),
+            has_memory: filter.memory().is_some(),
             filter,
             batch_rows,
             enough_rows,
@@ -108,6 +133,7 @@ impl Shares {
         let bytes = |data_type: &DataType| match data_type {
             DataType::FixedSizeBinary(bytes) => usize::try_from(*bytes).unwrap_or(0),
             // Exact armies, in the rare rows that have them.
+            DataType::FixedSizeList(_, numbers) => usize::try_from(*numbers).unwrap_or(0) * 4,
             DataType::Binary => self.format.tiles() * 4 + 4,
             DataType::Dictionary(key, _) => key.primitive_width().unwrap_or(4),
             other => other.primitive_width().unwrap_or(1),
@@ -125,6 +151,8 @@ pub(super) struct Share {
     /// Rows with which a batch leaves.
     pub(super) enough_rows: usize,
     pub(super) max_wait: Duration,
+    /// Whether messages depend on what a stream carried before, so that none can be shared.
+    has_memory: bool,
     preamble: Vec<FlightData>,
     made: Mutex<Made>,
 }
@@ -156,8 +184,27 @@ impl Share {
 
     /// The message that another stream made of the rows from `start` on.
     pub(super) fn recent(&self, start: u64) -> Option<Arc<Message>> {
+        if self.has_memory {
+            return None;
+        }
         let made = lock(&self.made);
         made.recent.iter().find(|message| message.start == start).cloned()
+    }
+
+    /// A message of rows of an earlier run, whose numbers are not those of this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::message`].
+    pub(super) fn message_apart(
+        &self,
+        rows: &[RecordBatch],
+        start: u64,
+        end: u64,
+        sent: &Sent,
+    ) -> Result<Arc<Message>, ServeError> {
+        sent.encoded();
+        Ok(Arc::new(self.encode(&mut lock(&self.made), rows, start, end)?))
     }
 
     /// A message of the rows that passed among those that the world numbered `start` to `end`.
@@ -171,27 +218,34 @@ impl Share {
         start: u64,
         end: u64,
         sent: &Sent,
-    ) -> Result<Arc<Message>, ArrowError> {
+    ) -> Result<Arc<Message>, ServeError> {
+        if self.has_memory {
+            return self.message_apart(rows, start, end, sent);
+        }
         let mut made = lock(&self.made);
         let known = |message: &&Arc<Message>| (message.start, message.end) == (start, end);
         if let Some(message) = made.recent.iter().find(known) {
             return Ok(message.clone());
         }
-        let message = match rows {
-            [] => {
-                let none = made.encoder.empty().clone();
-                made.encoder.encode(&none, start, end)?
-            }
-            [rows] => made.encoder.encode(rows, start, end)?,
-            _ => {
-                let rows = concat_batches(self.filter.schema(), rows)?;
-                made.encoder.encode(&rows, start, end)?
-            }
-        };
+        let message = Arc::new(self.encode(&mut made, rows, start, end)?);
         sent.encoded();
-        let message = Arc::new(message);
         made.keep(message.clone());
         Ok(message)
+    }
+
+    fn encode(
+        &self,
+        made: &mut Made,
+        rows: &[RecordBatch],
+        start: u64,
+        end: u64,
+    ) -> Result<Message, ServeError> {
+        let rows = match rows {
+            [] => made.encoder.empty().clone(),
+            [rows] => self.filter.lay_out(rows)?,
+            _ => self.filter.lay_out(&concat_batches(self.filter.taken(), rows)?)?,
+        };
+        Ok(made.encoder.encode(&rows, start, end)?)
     }
 }
 

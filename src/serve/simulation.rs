@@ -11,6 +11,7 @@ use std::{
 
 use datasets::live::{LiveBatch, LiveRows, pool::RowPool};
 use systems::{
+    policies::Policy,
     record::GameRecord,
     reward::Reward,
     rollout::{Rollout, RolloutSpec},
@@ -21,7 +22,13 @@ use systems::{
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-use super::{ServeError, log::Log, server::spawn, snapshot::Command, stats::SimulationStats};
+use super::{
+    ServeError,
+    log::{Log, Wait},
+    server::spawn,
+    snapshot::Command,
+    stats::SimulationStats,
+};
 use crate::{
     analytics::{Analytics, Source},
     live::{Arena, arena::Batch},
@@ -68,15 +75,27 @@ impl Simulation {
     ) -> Result<Self, ServeError> {
         let Simulated { spec, format, reward, at_once, world } = simulated;
         let pool = Arc::new(RowPool::default());
-        let built_in = spec.policies.iter().map(|policy| policy.name());
-        let names: Vec<_> = built_in.chain(learners.iter().map(String::as_str)).collect();
+        let simulated = spec.policies.iter().map(|policy| policy.name());
+        let mut names: Vec<_> = simulated.chain(learners.iter().map(String::as_str)).collect();
+        // Those that may play live games and remote environments.
+        for (_, name) in Policy::ALL {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let seats = spec.clone();
         let number = Box::new(move |game, seat| seats.policy_number(game, seat));
-        let live = LiveRows::new(format, &names, number, pool.clone());
+        let ruleset = spec.ruleset.name.clone();
+        let live = LiveRows::new(format, &ruleset, &names, number, pool.clone());
         let mut world = World::new(world)?;
         world.collect_rows(pool.clone(), format, reward);
         let rollout = Rollout::in_world(spec, at_once, world)?;
         Ok(Self { rollout, pool, live, commands, stats: Arc::default() })
+    }
+
+    /// Where its world's rows go first.
+    pub(super) fn pool(&self) -> &Arc<RowPool> {
+        &self.pool
     }
 
     /// The rows it makes.
@@ -98,7 +117,13 @@ impl Simulation {
         // One step's batches: the next step is played while they are published.
         let (batches, made) = mpsc::channel(1);
         let readers = log.clone();
-        let publisher = spawn("publisher", move || publish(&readers, made))?;
+        let simulates = !self.rollout.is_finished();
+        let publisher = spawn("publisher", move || {
+            publish(&readers, made);
+            if simulates {
+                readers.close_simulated();
+            }
+        })?;
         let analytics = arena.analytics();
         let mut beside = Beside {
             simulation: self,
@@ -112,6 +137,8 @@ impl Simulation {
         let result = clock.block_on(arena.run(&mut beside));
         drop(beside);
         publisher.join().map_err(|_panic| ServeError::Panicked("publisher"))?;
+        // Nothing is played any more.
+        log.close();
         result
     }
 
@@ -153,10 +180,9 @@ fn nanoseconds(from: Instant, to: Instant) -> u64 {
 fn publish(log: &Log, mut batches: mpsc::Receiver<Vec<LiveBatch>>) {
     while let Some(batches) = batches.blocking_recv() {
         for batch in batches {
-            log.publish(batch);
+            log.publish(batch, Wait::Always);
         }
     }
-    log.close();
 }
 
 /// The simulated games, as work beside the live ones.

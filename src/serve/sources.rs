@@ -6,6 +6,7 @@ use super::{
     envs::Sessions,
     flights::Offer,
     log::Log,
+    spill::Spill,
     stats::{SimulationStats, Stats},
 };
 use crate::live::LiveHandle;
@@ -14,6 +15,7 @@ use crate::live::LiveHandle;
 #[derive(Clone)]
 pub(super) struct Sources {
     pub(super) log: Arc<Log>,
+    pub(super) spill: Option<Arc<Spill>>,
     pub(super) offer: Arc<Offer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) live: LiveHandle,
@@ -24,6 +26,7 @@ impl Sources {
     /// All numbers but those of live games, which their own thread tells.
     pub(super) fn stats(&self) -> Stats {
         let simulation = self.simulation.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Stats::of(&self.log, &self.offer.shares.sent, self.sessions.counts(), simulation)
+        let spill = self.spill.as_deref();
+        Stats::of(&self.log, spill, &self.offer.shares.sent, self.sessions.counts(), simulation)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use systems::schedule::Phase;
 
-use super::log::Log;
+use super::{log::Log, spill::Spill};
 
 /// How the ring of rows stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,10 +28,41 @@ pub struct LogStats {
     pub waits: u64,
     /// Rows that streams missed because they were slow or came back late, summed over streams.
     pub dropped: u64,
+    /// Rows of live games for which there was no room; they count among those that streams missed.
+    pub given_up: u64,
+    /// Live games whose rows are collected.
+    pub live_games: u64,
+    /// Rows of theirs that wait for their game's next tick.
+    pub live_rows: u64,
+    /// Remote sessions whose rows are collected.
+    pub collected_sessions: u64,
     /// Rows that streams have read, summed over streams, whether or not they passed a filter.
     pub rows_read: u64,
     /// Whether no more rows will come.
     pub is_finished: bool,
+}
+
+/// How the disk is used for slow streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SpillStats {
+    /// Bytes of this run's segments.
+    pub bytes: u64,
+    /// Bytes that earlier runs of the server left.
+    pub earlier_bytes: u64,
+    /// Most bytes of all files; 0 if there is no folder.
+    pub most_bytes: u64,
+    /// Segments of this run.
+    pub segments: u64,
+    /// Rows that were written and synced.
+    pub rows: u64,
+    /// The number after that of the newest of them.
+    pub synced: u64,
+    /// Rows that streams read from disk, summed over streams.
+    pub rows_read: u64,
+    /// Clients that went away, and for whom rows are kept for a while.
+    pub clients_away: u64,
+    /// Times that rows did not reach the disk and streams had to end.
+    pub failures: u64,
 }
 
 /// How a stream stands.
@@ -103,6 +134,8 @@ impl Sent {
 pub struct Stats {
     /// The ring.
     pub experiences: LogStats,
+    /// The disk that rows of slow streams wait on.
+    pub spill: SpillStats,
     /// The streams of what is being played.
     pub streams: Vec<StreamStats>,
     /// Rows sent, summed over streams.
@@ -121,15 +154,18 @@ pub struct Stats {
 
 impl Stats {
     /// Everything now; with the numbers of remote sessions and environments.
-    pub fn of(
+    pub(super) fn of(
         log: &Log,
+        spill: Option<&Spill>,
         sent: &Sent,
         (sessions, envs): (usize, usize),
         simulation: SimulationStats,
     ) -> Self {
+        let (earlier_bytes, most_bytes) = spill.map_or((0, 0), Spill::bytes);
         Self {
             simulation,
             experiences: log.stats(),
+            spill: SpillStats { earlier_bytes, most_bytes, ..log.spill_stats() },
             streams: log.streams(),
             rows_sent: sent.rows.load(Ordering::Relaxed),
             bytes_sent: sent.bytes.load(Ordering::Relaxed),

@@ -14,11 +14,13 @@ pub(super) fn code(error: &ServeError) -> Code {
         ServeError::Unauthenticated(_) => Code::Unauthenticated,
         ServeError::Forbidden { .. } => Code::PermissionDenied,
         ServeError::Cancelled { .. } => Code::Cancelled,
-        ServeError::Finished => Code::FailedPrecondition,
+        ServeError::Finished | ServeError::NoSpill => Code::FailedPrecondition,
         ServeError::NotOffered(_) => Code::Unimplemented,
-        ServeError::TooManyStreams { .. } | ServeError::Limit { .. } => Code::ResourceExhausted,
+        ServeError::TooManyStreams { .. }
+        | ServeError::Limit { .. }
+        | ServeError::SpillFull { .. } => Code::ResourceExhausted,
         ServeError::Stuck { .. } | ServeError::TakenOver => Code::Aborted,
-        ServeError::Data(_) => Code::DataLoss,
+        ServeError::Data(_) | ServeError::Damaged { .. } => Code::DataLoss,
         ServeError::Stopping | ServeError::Listen { .. } | ServeError::Transport(_) => {
             Code::Unavailable
         }
@@ -30,6 +32,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         | ServeError::World(_)
         | ServeError::Arrow(_)
         | ServeError::Archive(_)
+        | ServeError::SpillFailed { .. }
         | ServeError::Panicked(_) => Code::Internal,
     }
 }

@@ -1,9 +1,10 @@
 //! One stream of experiences: from the ring to one client.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
+use datasets::{layouts::DenseRows, live::LiveBatch, spill::Segment};
 use tokio::{
     sync::mpsc::{self, Sender},
     time::{Instant, timeout_at},
@@ -14,13 +15,19 @@ use tonic::Status;
 use super::{
     ServeError,
     log::{Found, Log, Reader},
+    message::{About, Message},
     share::{Share, Shares},
-    ticket::Ticket,
+    spill::{EarlierRun, Spill, Stored},
+    ticket::{Slow, Ticket},
 };
 
 /// Messages that wait for the network. With the one being gathered and what the connection has
 /// buffered, this is all the memory that a stream holds.
 const IN_FLIGHT: usize = 2;
+
+/// Bytes of messages that may have been sent and not have arrived: more than connections buffer. The
+/// rows of a stream that spills are kept until so much was sent after them.
+const UNDELIVERED: u64 = 8 << 20;
 
 /// Rows on their way into a message.
 #[derive(Debug, Default)]
@@ -43,7 +50,36 @@ struct Stream {
     /// The number of rows after which it ends; none if it follows the world.
     until: Option<u64>,
     gathered: Gathered,
+    /// Rows that were read from disk.
+    stored: Stored,
+    spill: Option<Arc<Spill>>,
+    /// The run of an earlier server whose rows come first, and the number of the next of them.
+    earlier: Option<(Arc<EarlierRun>, u64)>,
+    /// The name of that run once all its rows were sent, for the next message.
+    continues: Option<String>,
+    undelivered: Undelivered,
+    /// What the agents saw before, for a layout that shows it.
+    memory: Option<DenseRows>,
     out: Sender<Result<FlightData, Status>>,
+}
+
+/// Messages that may still be on their way: the number of the first row of each, and its bytes.
+#[derive(Debug, Default)]
+struct Undelivered {
+    messages: VecDeque<(u64, u64)>,
+    bytes: u64,
+}
+
+impl Undelivered {
+    /// Adds a message, and returns the number of the first row that may not have arrived.
+    fn add(&mut self, message: &Message) -> u64 {
+        self.messages.push_back((message.start, message.bytes()));
+        self.bytes += message.bytes();
+        while self.bytes > UNDELIVERED && self.messages.len() > 1 {
+            self.bytes -= self.messages.pop_front().map_or(0, |(_, bytes)| bytes);
+        }
+        self.messages.front().map_or(0, |(start, _)| *start)
+    }
 }
 
 /// Why a stream ends before its rows do.
@@ -60,12 +96,6 @@ impl From<ServeError> for Cut {
     }
 }
 
-impl From<ArrowError> for Cut {
-    fn from(error: ArrowError) -> Self {
-        Self::Error(error.into())
-    }
-}
-
 /// Opens a stream.
 ///
 /// # Errors
@@ -73,17 +103,35 @@ impl From<ArrowError> for Cut {
 /// Tickets that cannot be served; see [`Log::open`] and [`Shares::get`].
 pub(super) fn open(
     log: &Arc<Log>,
+    spill: Option<&Arc<Spill>>,
     shares: &Arc<Shares>,
     ticket: &Ticket,
 ) -> Result<ReceiverStream<Result<FlightData, Status>>, ServeError> {
     let share = shares.get(&ticket.form)?;
     // A number of another run of the server means nothing in this one.
     let is_of_this_run = ticket.run.as_ref().is_none_or(|run| run == log.run());
-    let reader = log.open(ticket.after.filter(|_| is_of_this_run), ticket.slow)?;
+    let left = spill.filter(|_| !is_of_this_run && ticket.slow == Slow::Spill);
+    let earlier = left.and_then(|spill| spill.earlier(ticket.run.as_deref()?));
+    let earlier = earlier.zip(ticket.after);
+    let after = ticket.after.filter(|_| is_of_this_run);
+    let reader = log.open(after, ticket.slow, &ticket.form)?;
     let (out, messages) = mpsc::channel(IN_FLIGHT);
     let until = (!ticket.follow).then(|| reader.opened_at());
-    let gathered = Gathered::default();
-    let stream = Stream { reader, shares: shares.clone(), share, until, gathered, out };
+    let memory = share.filter.memory();
+    let stream = Stream {
+        reader,
+        shares: shares.clone(),
+        share,
+        until,
+        gathered: Gathered::default(),
+        stored: Stored::default(),
+        spill: spill.cloned(),
+        earlier,
+        continues: None,
+        undelivered: Undelivered::default(),
+        memory,
+        out,
+    };
     tokio::spawn(stream.run());
     Ok(ReceiverStream::new(messages))
 }
@@ -100,6 +148,7 @@ impl Stream {
         for message in self.share.clone().preamble() {
             self.out.send(Ok(message.clone())).await.map_err(|_closed| Cut::Gone)?;
         }
+        self.replay_earlier().await?;
         loop {
             // Rows that pass may be rare, so time is looked at whether or not others come.
             if self.gathered.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -107,7 +156,7 @@ impl Stream {
             }
             let place = self.reader.place();
             if self.until.is_some_and(|until| place >= until) {
-                return self.flush().await;
+                return self.finish().await;
             }
             // Another stream may have gathered the rows that come now.
             let until = self.until.unwrap_or(u64::MAX);
@@ -121,24 +170,93 @@ impl Stream {
             }
             let room = self.share.batch_rows - self.gathered.n_rows;
             let left = usize::try_from(until - place).unwrap_or(usize::MAX);
+            if let Some((first, batch)) = self.stored.next(place, room.min(left)) {
+                let missed = self.reader.take_spilled(first, batch.rows.num_rows());
+                self.take(&batch, first, missed).await?;
+                continue;
+            }
             match self.reader.read(room.min(left))? {
                 Found::Rows(entry, range, missed) => {
-                    if missed > 0 {
-                        self.flush_rows().await?;
-                        self.gathered.dropped += missed;
-                    }
                     let first = entry.first + range.start as u64;
-                    let rows = self.share.filter.apply(&entry.batch, range.start, range.len())?;
+                    let batch = entry.batch.slice(range.start, range.len());
                     drop(entry);
-                    self.gather(rows, first, first + range.len() as u64);
-                    if self.gathered.n_rows >= self.share.enough_rows {
-                        self.flush().await?;
-                    }
+                    self.take(&batch, first, missed).await?;
+                }
+                Found::Spilled(segment) => self.load(&segment).await?,
+                Found::Missed(rows) => {
+                    self.flush_rows().await?;
+                    self.gathered.dropped += rows;
+                    self.gathered.end = place + rows;
                 }
                 Found::Nothing => self.wait().await?,
-                Found::End => return self.flush().await,
+                Found::End => return self.finish().await,
             }
         }
+    }
+
+    /// Sends what is left, after which nothing is kept for the stream any more.
+    async fn finish(&mut self) -> Result<(), Cut> {
+        self.flush().await?;
+        self.reader.done();
+        Ok(())
+    }
+
+    /// Reads the segment that has the next rows.
+    async fn load(&mut self, segment: &Segment) -> Result<(), Cut> {
+        let Some(spill) = self.spill.clone() else { return Err(ServeError::NoSpill.into()) };
+        match Stored::load(&spill, segment.clone()).await {
+            Ok(stored) => self.stored = stored,
+            Err(error) => {
+                // The stream may have been given up meanwhile, and its segments with it.
+                self.reader.read(0)?;
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what an earlier run of the server spilled and synced after the stream's place in it.
+    async fn replay_earlier(&mut self) -> Result<(), Cut> {
+        let (Some((run, mut place)), Some(spill)) = (self.earlier.clone(), self.spill.clone())
+        else {
+            return Ok(());
+        };
+        let (after, mut missed) = (place, 0);
+        for segment in run.left.segments.iter().filter(|segment| segment.end > after) {
+            let mut stored = Stored::load(&spill, segment.clone()).await?;
+            let room = |stream: &Self| stream.share.batch_rows - stream.gathered.n_rows;
+            while let Some((first, batch)) = stored.next(place, room(self)) {
+                let before = first - place;
+                missed += before;
+                place = first + batch.rows.num_rows() as u64;
+                self.take(&batch, first, before).await?;
+            }
+        }
+        if let Some(end) = run.left.end.filter(|&end| end > place) {
+            self.flush_rows().await?;
+            missed += end - place;
+            self.gathered.dropped += end - place;
+            self.gathered.end = end;
+        }
+        self.flush().await?;
+        self.earlier = None;
+        self.continues = (missed == 0 && run.left.end.is_some()).then(|| run.name.clone());
+        self.gathered = Gathered::default();
+        Ok(())
+    }
+
+    /// Takes rows that follow the last, but for those that were missed between.
+    async fn take(&mut self, batch: &LiveBatch, first: u64, missed: u64) -> Result<(), Cut> {
+        if missed > 0 {
+            self.flush_rows().await?;
+            self.gathered.dropped += missed;
+        }
+        let rows = self.share.filter.apply(batch, self.memory.as_mut())?;
+        self.gather(rows, first, first + batch.rows.num_rows() as u64);
+        if self.gathered.n_rows >= self.share.enough_rows {
+            self.flush().await?;
+        }
+        Ok(())
     }
 
     fn gather(&mut self, rows: RecordBatch, start: u64, end: u64) {
@@ -187,15 +305,28 @@ impl Stream {
 
     async fn send_gathered(&mut self) -> Result<(), Cut> {
         let Gathered { rows, start, end, .. } = &self.gathered;
-        let message = self.share.message(rows, *start, *end, &self.shares.sent)?;
+        let message = if self.earlier.is_some() {
+            self.share.message_apart(rows, *start, *end, &self.shares.sent)?
+        } else {
+            self.share.message(rows, *start, *end, &self.shares.sent)?
+        };
         let dropped = self.gathered.dropped;
         self.gathered = Gathered { end: self.gathered.end, dropped, ..Gathered::default() };
         self.send(&message).await
     }
 
-    async fn send(&mut self, message: &super::message::Message) -> Result<(), Cut> {
+    async fn send(&mut self, message: &Message) -> Result<(), Cut> {
         let dropped = std::mem::take(&mut self.gathered.dropped);
-        let data = message.for_stream(dropped, Some(self.reader.run()));
+        let continues = self.continues.take();
+        let run = match &self.earlier {
+            Some((run, _)) => &run.name,
+            None => self.reader.run(),
+        };
+        let about = About { dropped, run: Some(run), continues: continues.as_deref() };
+        let data = message.for_stream(about);
+        if self.earlier.is_none() && self.spill.is_some() {
+            self.reader.hold(self.undelivered.add(message));
+        }
         self.out.send(Ok(data)).await.map_err(|_closed| Cut::Gone)?;
         self.shares.sent.message(message.rows, message.bytes());
         self.reader.sent(message.rows, message.bytes());

@@ -3,13 +3,15 @@
 //! ```json
 //! {"games": [0, 1], "players": [0], "min_step": 10, "policies": ["hunter"],
 //!  "columns": ["step", "army", "action"], "batch_rows": 512, "max_wait_ms": 100,
-//!  "follow": true, "after": 4096, "slow": "drop_oldest"}
+//!  "follow": true, "after": 4096, "slow": "drop_oldest", "rulesets": ["generals"],
+//!  "layout": "durbin9"}
 //! ```
 //!
 //! Every field may be left out; `{}` and nothing at all mean all rows that are still kept.
 
 use std::time::Duration;
 
+use datasets::layouts::Layout;
 use serde_json::{Map, Value};
 
 use super::{
@@ -25,6 +27,8 @@ pub enum Slow {
     Block,
     /// The oldest rows are given up, and counted.
     DropOldest,
+    /// Rows wait on disk: none is lost, and the world does not wait.
+    Spill,
 }
 
 impl Slow {
@@ -33,6 +37,7 @@ impl Slow {
         match self {
             Self::Block => "block",
             Self::DropOldest => "drop_oldest",
+            Self::Spill => "spill",
         }
     }
 }
@@ -49,6 +54,10 @@ pub struct Form {
     pub min_step: u32,
     /// Names of policies, sorted; none means all.
     pub policies: Option<Vec<String>>,
+    /// Names of rulesets, sorted; none means all.
+    pub rulesets: Option<Vec<String>>,
+    /// How observations are laid out; none for compact planes.
+    pub layout: Option<Layout>,
     /// Columns in the order wanted; none means all.
     pub columns: Option<Vec<String>>,
     /// Rows of a batch at most; none leaves it to the server.
@@ -60,8 +69,10 @@ pub struct Form {
 impl Form {
     /// Whether no row is filtered out.
     pub fn takes_all_rows(&self) -> bool {
-        let Self { games, players, min_step, policies, .. } = self;
-        games.is_none() && players.is_none() && *min_step == 0 && policies.is_none()
+        let Self { games, players, min_step, policies, rulesets, .. } = self;
+        let has_lists =
+            games.is_some() || players.is_some() || policies.is_some() || rulesets.is_some();
+        !has_lists && *min_step == 0
     }
 }
 
@@ -85,7 +96,8 @@ pub struct Ticket {
 }
 
 /// Names of the fields, for the message about another one.
-const FIELDS: &str = "games, players, min_step, policies, columns, batch_rows, max_wait_ms, follow, after, run, slow, dataset, analytics";
+const FIELDS: &str = "games, players, min_step, policies, rulesets, layout, columns, batch_rows, max_wait_ms, follow, \
+     after, run, slow, dataset, analytics";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.
 const MAX_WAIT_MS: u64 = 60_000;
@@ -117,6 +129,8 @@ impl Ticket {
                 "players" => form.players = Some(sorted(list(name, value, seat)?)),
                 "min_step" => form.min_step = narrow(name, unsigned(name, value)?)?,
                 "policies" => form.policies = Some(sorted(list(name, value, text)?)),
+                "rulesets" => form.rulesets = Some(sorted(list(name, value, text)?)),
+                "layout" => form.layout = layout(name, value)?,
                 "columns" => form.columns = Some(list(name, value, text)?),
                 "batch_rows" => form.batch_rows = Some(positive(name, value)?),
                 "max_wait_ms" => form.max_wait = Some(wait(name, value)?),
@@ -147,7 +161,7 @@ impl Ticket {
         match self {
             Self { dataset: None, .. } => Ok(()),
             Self { follow: true, .. } => Err(malformed("follow", reason)),
-            Self { slow: Slow::DropOldest, .. } => Err(malformed("slow", reason)),
+            Self { slow: Slow::DropOldest | Slow::Spill, .. } => Err(malformed("slow", reason)),
             Self { form: Form { max_wait: Some(_), .. }, .. } => {
                 Err(malformed("max_wait_ms", reason))
             }
@@ -161,11 +175,26 @@ fn wait(name: &str, value: &Value) -> Result<Duration, ServeError> {
     value.as_u64().filter(|&ms| ms <= MAX_WAIT_MS).map(Duration::from_millis).ok_or_else(wanted)
 }
 
+fn layout(name: &str, value: &Value) -> Result<Option<Layout>, ServeError> {
+    match value.as_str() {
+        Some("compact") => Ok(None),
+        Some(other) if other.parse::<Layout>().is_ok() => Ok(other.parse().ok()),
+        _ => {
+            let names = Layout::ALL.map(Layout::name).join("\", \"");
+            Err(wrong(name, value, &format!("a layout: use \"compact\", \"{names}\"")))
+        }
+    }
+}
+
 fn slow(name: &str, value: &Value) -> Result<Slow, ServeError> {
     match value.as_str() {
         Some("block") => Ok(Slow::Block),
         Some("drop_oldest") => Ok(Slow::DropOldest),
-        _ => Err(wrong(name, value, "a policy for slow streams: use \"block\" or \"drop_oldest\"")),
+        Some("spill") => Ok(Slow::Spill),
+        _ => {
+            let wanted = "a policy for slow streams: use \"block\", \"drop_oldest\" or \"spill\"";
+            Err(wrong(name, value, wanted))
+        }
     }
 }
 
@@ -216,12 +245,15 @@ mod tests {
     fn every_field_is_read() {
         let text = br#"{"games": [3, 1, 3], "players": [1], "min_step": 10,
             "policies": ["hunter"], "columns": ["step", "army"], "batch_rows": 64,
-            "max_wait_ms": 5, "follow": true, "after": 12, "run": "7f", "slow": "drop_oldest"}"#;
+            "max_wait_ms": 5, "follow": true, "after": 12, "run": "7f", "slow": "drop_oldest",
+            "rulesets": ["generals"], "layout": "memory"}"#;
         let form = Form {
             games: Some(vec![1, 3]),
             players: Some(vec![1]),
             min_step: 10,
             policies: Some(vec!["hunter".into()]),
+            rulesets: Some(vec!["generals".into()]),
+            layout: Some(Layout::Memory),
             columns: Some(vec!["step".into(), "army".into()]),
             batch_rows: Some(64),
             max_wait: Some(Duration::from_millis(5)),
@@ -258,12 +290,16 @@ mod tests {
             (r#"{"players": [16]}"#, "players"),
             (r#"{"min_step": 4294967296}"#, "min_step"),
             (r#"{"policies": [1]}"#, "policies"),
+            (r#"{"rulesets": []}"#, "rulesets"),
+            (r#"{"layout": "sparse"}"#, "layout"),
+            (r#"{"layout": 9}"#, "layout"),
             (r#"{"columns": "army"}"#, "columns"),
             (r#"{"batch_rows": 0}"#, "batch_rows"),
             (r#"{"max_wait_ms": 60001}"#, "max_wait_ms"),
             (r#"{"follow": 1}"#, "follow"),
             (r#"{"after": 0.5}"#, "after"),
-            (r#"{"slow": "spill"}"#, "slow"),
+            (r#"{"slow": "tape"}"#, "slow"),
+            (r#"{"dataset": "old", "slow": "spill"}"#, "slow"),
             (r#"{"run": 7}"#, "run"),
             (r#"{"analytics": 1}"#, "analytics"),
             (r#"{"analytics": true, "follow": true}"#, "analytics"),

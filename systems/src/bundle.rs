@@ -41,7 +41,7 @@ pub(crate) fn setup<const P: usize>(spec: &GameSpec<'_>, shape: u16) -> Setup<P>
     Setup {
         id: 0,
         key: dice::episode_key(spec.seed, spec.game, spec.episode),
-        game: spec.game,
+        game: spec.label.unwrap_or(spec.game),
         episode: spec.episode,
         max_ticks: spec.max_ticks,
         shape,

@@ -90,6 +90,8 @@ pub(crate) struct Batch {
     pub(crate) rows: RecordBatch,
     pub(crate) seq: u64,
     pub(crate) dropped: u64,
+    pub(crate) run: String,
+    pub(crate) continues: Option<String>,
 }
 
 /// A stream being read.
@@ -110,7 +112,10 @@ impl Rows {
             assert!(metadata["policy_version_min"].is_null());
             assert!(metadata["policy_version_max"].is_null());
             let number = |name: &str| metadata[name].as_u64().unwrap();
-            return Ok(Some(Batch { rows, seq: number("seq"), dropped: number("dropped") }));
+            let text = |name: &str| metadata[name].as_str().map(str::to_owned);
+            let (seq, dropped) = (number("seq"), number("dropped"));
+            let (run, continues) = (text("run").unwrap_or_default(), text("continues"));
+            return Ok(Some(Batch { rows, seq, dropped, run, continues }));
         }
         Ok(None)
     }

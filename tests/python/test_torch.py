@@ -78,7 +78,7 @@ def test_the_training_loop_of_the_readme_learns(serve, capsys):
 
     def note(seq, loss):
         losses.append(loss)
-        if len(losses) == 40:
+        if len(losses) == 120:
             raise StopIteration
 
     with pytest.raises(StopIteration):

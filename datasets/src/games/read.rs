@@ -209,6 +209,19 @@ impl GamesFile {
     }
 }
 
+/// The games of a record batch with the columns of a games table, or what is wrong with each.
+///
+/// # Errors
+///
+/// [`DataError::Column`] for a batch with other columns.
+pub fn of_record_batch(
+    batch: &RecordBatch,
+) -> Result<Vec<Result<ArchivedGame, RowError>>, DataError> {
+    let columns = Columns::of(batch, Path::new("the batch"))?;
+    let mut ruleset = None;
+    Ok((0..columns.rows).map(|row| columns.game(row, &mut ruleset)).collect())
+}
+
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
     let file = File::open(path).map_err(error::file(path, "open the file"))?;
     parquet_input::open(path, file)

@@ -31,6 +31,9 @@ pub struct StoredInfo {
     /// The command that makes the same dataset.
     #[serde(default)]
     pub command: String,
+    /// What its games were read from: a count and a digest; none where the command says it all.
+    #[serde(default)]
+    pub inputs: Option<String>,
     /// Seed of everything.
     #[serde(default)]
     pub seed: u64,

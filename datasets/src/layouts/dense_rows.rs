@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, FixedSizeBinaryArray, RecordBatch},
+    array::{ArrayRef, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, RecordBatch},
     buffer::Buffer,
-    datatypes::SchemaRef,
+    datatypes::{DataType, SchemaRef},
 };
 use systems::rows::RowFormat;
 
@@ -34,9 +34,21 @@ impl DenseRows {
         Self { layout, format, schema, memories: Memories::default() }
     }
 
-    /// The columns of dense rows: [`schema::dense_experiences`].
+    /// The same rows, whose observations are tensors: [`schema::tensor_experiences`].
+    #[must_use]
+    pub fn tensors(layout: Layout, format: RowFormat) -> Self {
+        let schema = schema::tensor_experiences(&format, layout);
+        Self { layout, format, schema, memories: Memories::default() }
+    }
+
+    /// The columns of dense rows: [`schema::dense_experiences`] or [`schema::tensor_experiences`].
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Whether observations show what the agent saw before.
+    pub fn has_memory(&self) -> bool {
+        self.layout.has_memory()
     }
 
     /// Bytes of the wide columns of one dense row.
@@ -54,12 +66,30 @@ impl DenseRows {
         &mut self,
         rows: &RecordBatch,
     ) -> Result<FixedSizeBinaryArray, LayoutError> {
-        let rows = Observations::of_record_batch(rows, self.format)?;
-        let len = self.layout.row_len(&self.format);
-        let mut out = vec![0.0; rows.len() * len];
-        self.memories.write(self.layout, &rows, &mut out)?;
-        let bytes = i32::try_from(len * size_of::<f32>()).unwrap_or(i32::MAX);
+        let out = self.numbers(rows)?;
+        let bytes = self.layout.row_len(&self.format) * size_of::<f32>();
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         Ok(FixedSizeBinaryArray::new(bytes, Buffer::from_vec(out), None))
+    }
+
+    fn numbers(&mut self, rows: &RecordBatch) -> Result<Vec<f32>, LayoutError> {
+        let rows = Observations::of_record_batch(rows, self.format)?;
+        let mut out = vec![0.0; rows.len() * self.layout.row_len(&self.format)];
+        self.memories.write(self.layout, &rows, &mut out)?;
+        Ok(out)
+    }
+
+    /// The column of observations, in the form that the schema has it.
+    fn column(&mut self, rows: &RecordBatch) -> Result<ArrayRef, DataError> {
+        let field = self.schema.field_with_name(column::OBSERVATION)?.clone();
+        match field.data_type() {
+            DataType::FixedSizeList(item, len) => {
+                let numbers = Arc::new(Float32Array::from(self.numbers(rows)?));
+                let tensors = FixedSizeListArray::try_new(item.clone(), *len, numbers, None)?;
+                Ok(Arc::new(tensors))
+            }
+            _ => Ok(Arc::new(self.observations(rows)?)),
+        }
     }
 
     /// The same rows with the columns of [`DenseRows::schema`].
@@ -68,7 +98,7 @@ impl DenseRows {
     ///
     /// A batch that lacks a column of compact rows of this form.
     pub fn record_batch(&mut self, rows: &RecordBatch) -> Result<RecordBatch, DataError> {
-        let mut observations = Some(Arc::new(self.observations(rows)?) as ArrayRef);
+        let mut observations = Some(self.column(rows)?);
         let mut column = |name: &String| match name.as_str() {
             column::OBSERVATION => observations.take(),
             name => rows.column_by_name(name).cloned(),

@@ -237,7 +237,8 @@ fn layouts_equal_what_is_worked_out_tile_by_tile() {
 fn rows_of_a_record_batch_are_laid_out_like_those_of_the_engine() {
     let spec = spec(6, 2, Size::Fixed { width: 11, height: 10 });
     let format = RowFormat { height: 13, width: 14, has_builds: false, has_owners: false };
-    let mut live = LiveRows::new(format, &["a"], Box::new(|_, _| 0), Arc::new(RowPool::default()));
+    let (number, pool) = (Box::new(|_, _| 0), Arc::new(RowPool::default()));
+    let mut live = LiveRows::new(format, "generals", &["a"], number, pool);
     let (mut ours, mut theirs) = (Memories::default(), Memories::default());
     let mut rows_compared = 0;
     let mut waiting: Vec<Vec<f32>> = Vec::new();

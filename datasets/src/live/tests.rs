@@ -59,7 +59,7 @@ fn play(
     let names: Vec<_> = spec.policies.iter().map(|policy| policy.name()).collect();
     let numbers = spec.clone();
     let number = Box::new(move |game, seat| numbers.policy_number(game, seat));
-    let mut live = LiveRows::new(format(players), &names, number, pool.clone());
+    let mut live = LiveRows::new(format(players), "generals", &names, number, pool.clone());
     let mut world = World::new(WorldConfig { threads, ..WorldConfig::default() }).unwrap();
     world.collect_rows(pool.clone(), format(players), Reward::named("shaped").unwrap());
     let mut rollout = Rollout::in_world(spec.clone(), at_once, world).unwrap();
@@ -75,7 +75,7 @@ fn play(
 
 fn by_agent(rows: &[LiveBatch]) -> Agents {
     let mut agents = Agents::new();
-    for LiveBatch { rows, games } in rows {
+    for LiveBatch { rows, games, .. } in rows {
         assert_eq!(rows.num_rows(), games.len());
         let episodes = rows[schema::column::EPISODE_ID].as_primitive::<UInt64Type>();
         let seats = rows[schema::column::AGENT_ID].as_primitive::<UInt8Type>();

@@ -218,8 +218,7 @@ impl<'p, P: Producer> Replay<'p, P> {
                 }
             }
             *at += rows;
-            drop(arrays);
-            wide.give_back(segment);
+            wide.give_back(arrays, segment);
         }
         Ok(None)
     }

@@ -18,6 +18,10 @@ OBSERVATION = ("army", "planes", "height", "width")
 """The columns that a dense observation is made of."""
 
 
+SERVER_LAYOUTS = ("memory",)
+"""Dense layouts that only a server encodes: they show what an agent saw before."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of a stream, and where in it they are."""
@@ -98,6 +102,8 @@ class Decoder:
             if name in shapes:
                 dtype, shape = shapes[name]
                 out[name] = _fixed(column, dtype, shape)
+            elif isinstance(column, pa.FixedShapeTensorArray):
+                out[name] = column.to_numpy_ndarray()
             elif pa.types.is_dictionary(column.type):
                 out[name] = np.array(column.dictionary.to_pylist())[column.indices.to_numpy()]
             else:

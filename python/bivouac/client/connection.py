@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from ..data import LAYOUTS, Format
-from .batches import Decoder, Kind, columns_for
+from .batches import SERVER_LAYOUTS, Decoder, Kind, columns_for
 from .errors import ServerFailed, translated
 from .session import EnvSession
 from .stream import ExperienceStream, Retry, Source
@@ -80,6 +80,8 @@ class Taken:
     """Rows that were refused."""
     reasons: list[dict[str, Any]]
     """The first of them: `{"row": 3, "reason": "action: …"}`."""
+    rows: int = 0
+    """Rows that this added to the streams."""
 
 
 class Client:
@@ -202,6 +204,7 @@ class Client:
         players: Iterable[int] | None = None,
         min_step: int = 0,
         policies: Iterable[str] | None = None,
+        rulesets: Iterable[str] | None = None,
         columns: Iterable[str] | None = None,
         batch_rows: int | None = None,
         max_wait_ms: int | None = None,
@@ -223,15 +226,19 @@ class Client:
             players: only these seats.
             min_step: only from this tick on.
             policies: only rows that these policies played.
+            rulesets: only games by these rulesets.
             columns: only these columns, in this order; `"observation"` with a layout.
             batch_rows: rows of a batch at most; by default what fills messages well.
             max_wait_ms: how long rows wait for their batch to fill; by default 100.
             follow: wait for new rows, or end with those that there are.
             after: begin after this place, as `seq` of a batch tells; with one server only.
-            slow: when this stream is slower than the world: `"block"` (the world waits) or
-                `"drop_oldest"` (rows are lost and counted).
+            slow: when this stream is slower than the world: `"block"` (the world waits),
+                `"drop_oldest"` (rows are lost and counted) or `"spill"` (rows wait on the server's
+                disk, also for a client that comes back; the server needs `--spill`).
             to: `"arrow"`, `"numpy"` or `"torch"`; see `Decoder` for shapes and types.
-            layout: a dense layout of `bivouac.data.LAYOUTS`, for numpy and torch.
+            layout: a dense layout: `"durbin9"` or `"generals-bots"`, which numpy and torch batches
+                are decoded to here, or `"memory"`, which the server encodes. Record batches are
+                encoded by the server in any layout; their `observation` is a tensor column.
             device: where tensors go.
             buffer: batches that wait for the reader, at most.
             allow_loss: go on silently when rows were lost, rather than raise `DataLost`; by default
@@ -245,21 +252,25 @@ class Client:
         """
         if to not in ("arrow", "numpy", "torch"):
             raise ValueError(f"to={to!r}: use 'arrow', 'numpy' or 'torch'")
-        if layout is not None and layout not in LAYOUTS:
-            raise ValueError(f"layout={layout!r}: use one of {sorted(LAYOUTS)}")
-        if layout is not None and to == "arrow":
-            raise ValueError("layout: record batches are compact, use to='numpy' or to='torch'")
+        if layout is not None and layout not in LAYOUTS and layout not in SERVER_LAYOUTS:
+            known = sorted({*LAYOUTS, *SERVER_LAYOUTS})
+            raise ValueError(f"layout={layout!r}: use one of {known}")
+        is_encoded_there = layout is not None and (to == "arrow" or layout in SERVER_LAYOUTS)
         if after is not None and len(self._uris) > 1:
             raise ValueError("after: each server counts its own rows, so name one server only")
         if buffer < 1:
             raise ValueError(f"buffer={buffer}: use 1 or more")
-        wanted = columns_for(None if columns is None else list(columns), layout)
+        wanted = None if columns is None else list(columns)
+        if not is_encoded_there:
+            wanted = columns_for(wanted, layout)
         fields = {
             "dataset": dataset,
             "games": None if games is None else list(games),
             "players": None if players is None else list(players),
             "min_step": min_step or None,
             "policies": None if policies is None else list(policies),
+            "rulesets": None if rulesets is None else list(rulesets),
+            "layout": layout if is_encoded_there else None,
             "columns": wanted,
             "batch_rows": batch_rows,
             "max_wait_ms": max_wait_ms,
@@ -282,7 +293,9 @@ class Client:
 
         Args:
             batches: record batches with the columns of `schema()`; those that may be null may be left
-                out. Rows of an agent's episode come in their order, in one batch or several.
+                out. Rows of an agent's episode come in their order, in one batch or several. Or
+                batches of whole games, as in the files of a dataset of games: each is played again,
+                and all its agents' rows join the streams if it ends as it says.
 
         Returns:
             What became of each batch. Rows that came before count as duplicates, so a batch that may

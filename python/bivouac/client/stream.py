@@ -197,7 +197,8 @@ class _Reading:
         seq, dropped, run = told["seq"], told["dropped"], told.get("run")
         before, self.seq = self.seq, seq
         lost: DataLost | None = None
-        if self.run is not None and run != self.run:
+        # A server that was stopped and started again may have given all that the last one made.
+        if self.run is not None and run != self.run and told.get("continues") != self.run:
             message = (
                 f"{self.source.uri}: the server began anew, and what it had made after row "
                 f"{before} is gone; iterate further to read what it makes now"

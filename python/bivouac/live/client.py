@@ -46,9 +46,11 @@ def create_request(
     spectators: bool = False,
     spectator_delay: int = 0,
     record: bool = True,
+    collect_experiences: bool = False,
 ) -> wire.CreateGameRequest:
     """The request for a game: `size` is (rows, columns), `map` a map as text or JSON, `pace` timed,
-    lockstep or free, and `policies` play the last seats."""
+    lockstep or free, `policies` play the last seats, and with `collect_experiences` the rows of all
+    seats join the server's streams, with `int(game.id, 16)` as their episode."""
     choice = None
     if map is not None:
         is_json = map.lstrip().startswith("{")
@@ -70,6 +72,7 @@ def create_request(
         allow_spectators=spectators,
         spectator_delay=spectator_delay,
         without_record=not record,
+        collect_experiences=collect_experiences,
     )
 
 

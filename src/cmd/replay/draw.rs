@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write};
 
+use bivouac::play::palette;
 use serde_json::{Value, json};
 use systems::{
     delta::{Face, SeenTile},
@@ -21,26 +22,6 @@ pub(in crate::cmd) enum Style {
     /// Background colours do, of the 256 that terminals have in common.
     Coloured,
 }
-
-/// Background of each player's tiles and whether dark text reads well on it.
-const COLOURS: [(u8, bool); 16] = [
-    (160, false),
-    (27, false),
-    (28, false),
-    (91, false),
-    (208, true),
-    (37, true),
-    (220, true),
-    (200, false),
-    (94, false),
-    (117, true),
-    (154, true),
-    (88, false),
-    (18, false),
-    (217, true),
-    (58, false),
-    (147, true),
-];
 
 /// No owner.
 const NOBODY: u8 = u8::MAX;
@@ -192,22 +173,20 @@ fn styled(tile: SeenTile, cell: usize, style: Style) -> String {
             format!("{:>width$}", format!("{}{text}", letter(tile.owner)), width = cell + 2)
         }
         (Style::Coloured, Face::General) => format!("\x1b[1m{}", painted(&content, tile.owner)),
-        (Style::Coloured, Face::Mountain) => coloured(&content, 236, 245),
-        (Style::Coloured, Face::Fog | Face::FogStructure) => coloured(&content, 233, 242),
-        (Style::Coloured, Face::City) if tile.owner == NOBODY => coloured(&content, 246, 16),
+        (Style::Coloured, Face::Mountain) => coloured(&content, palette::MOUNTAIN),
+        (Style::Coloured, Face::Fog | Face::FogStructure) => coloured(&content, palette::FOG),
+        (Style::Coloured, Face::City) if tile.owner == NOBODY => coloured(&content, palette::CITY),
         (Style::Coloured, _) => painted(&content, tile.owner),
     }
 }
 
 /// Text on the colour of a player, or on that of neutral land.
 fn painted(text: &str, owner: u8) -> String {
-    match COLOURS.get(usize::from(owner)) {
-        Some(&(back, dark_text)) => coloured(text, back, if dark_text { 16 } else { 231 }),
-        None => coloured(text, 250, 16),
-    }
+    let is_player = usize::from(owner) < palette::PLAYERS.len();
+    coloured(text, if is_player { palette::player(owner) } else { palette::LAND })
 }
 
-fn coloured(text: &str, back: u8, fore: u8) -> String {
+fn coloured(text: &str, (back, fore): (u8, u8)) -> String {
     format!("\x1b[48;5;{back};38;5;{fore}m{text}\x1b[0m")
 }
 
@@ -269,8 +248,8 @@ B player 1   land    1  army    345  bob  dead
 
     #[test]
     fn every_player_has_a_colour_of_their_own() {
-        for (i, colour) in COLOURS.iter().enumerate() {
-            assert!(COLOURS[..i].iter().all(|other| other.0 != colour.0), "colour of {i}");
+        for (i, colour) in palette::PLAYERS.iter().enumerate() {
+            assert!(palette::PLAYERS[..i].iter().all(|other| other.0 != colour.0), "colour of {i}");
         }
     }
 }

@@ -14,11 +14,13 @@
 //! grace time, with the answers that the client may not have got; see [`sessions`].
 
 mod answer;
+mod collecting;
 mod command;
 mod exchange;
 mod opening;
 mod session;
 mod sessions;
 
+pub(super) use collecting::Collection;
 pub(super) use exchange::serve;
 pub(super) use sessions::{Limits, Sessions};

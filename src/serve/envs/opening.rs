@@ -26,7 +26,7 @@ const SMALL_ROWS: usize = 4096;
 
 /// Names of the fields, for the message about another one.
 const FIELDS: &str = "num_envs, groups, size, players, ruleset, max_ticks, fog, seats, opponents, \
-                      reward, autoreset, seed, seeds, columns, message_bytes";
+                      reward, autoreset, seed, seeds, columns, message_bytes, collect";
 
 /// What a client wants.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Opening {
     pub(super) columns: Option<Vec<String>>,
     /// Bytes of a message at most.
     pub(super) message_bytes: usize,
+    /// The policy that the client's rows are collected as; none if they are not.
+    pub(super) collect: Option<String>,
     spec: EnvSpec,
     seats: Option<Vec<u8>>,
     reward: Reward,
@@ -81,7 +83,13 @@ impl Opening {
             },
             autoreset: command.get("autoreset").map_or(Ok(Autoreset::NextStep), autoreset)?,
             seeds,
+            collect: command.get("collect").map_or(Ok(None), collect)?,
         })
+    }
+
+    /// The name of the ruleset.
+    pub(super) fn ruleset(&self) -> &str {
+        &self.spec.ruleset.name
     }
 
     /// Rows of a step of one group.
@@ -198,6 +206,15 @@ pub(super) fn policy(field: &str, name: &str) -> Result<Policy, ServeError> {
     })
 }
 
+/// Whether rows are collected, and as whose.
+fn collect(value: &Value) -> Result<Option<String>, ServeError> {
+    match value {
+        Value::Bool(is_wanted) => Ok(is_wanted.then(|| Policy::External.name().to_owned())),
+        Value::String(policy) => Ok(Some(policy.clone())),
+        _ => Err(fields::wrong("collect", value, "true, false or the name of a policy")),
+    }
+}
+
 fn autoreset(value: &Value) -> Result<Autoreset, ServeError> {
     match value.as_str() {
         Some("next_step") => Ok(Autoreset::NextStep),
@@ -242,10 +259,11 @@ mod tests {
             "num_envs": 3, "groups": 2, "size": "8x9", "players": 2, "ruleset": "competition",
             "max_ticks": 40, "fog": false, "seats": [0], "opponents": ["hunter"],
             "reward": "shaped", "autoreset": "same_step", "seed": 7, "columns": ["army"],
-            "message_bytes": 1000,
+            "message_bytes": 1000, "collect": "learner",
         }));
         let opening = opening.unwrap();
         assert_eq!((opening.num_envs, opening.groups, opening.rows()), (3, 2, 3));
+        assert_eq!(opening.collect.as_deref(), Some("learner"));
         assert_eq!(opening.spec.policies, [Policy::External, Policy::Hunter]);
         assert_eq!((opening.spec.max_ticks, opening.spec.has_fog), (40, false));
         assert_eq!(opening.spec.sides(), (8, 9));
@@ -277,6 +295,7 @@ mod tests {
             (json!({"seed": -1}), "seed"),
             (json!({"seeds": [1, 2]}), "seeds"),
             (json!({"seed": 1, "seeds": [1]}), "seeds"),
+            (json!({"collect": 1}), "collect"),
             (json!({"speed": 1}), "speed"),
         ] {
             let error = Opening::parse(&command).unwrap_err().to_string();

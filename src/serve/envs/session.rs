@@ -7,6 +7,7 @@ use systems::envs::{Refusal, Snapshot, VectorEnv};
 
 use super::{
     answer::{self, Answer, Encoder},
+    collecting::{Collecting, Collection},
     command::{Request, What},
     opening::{self, Opening},
 };
@@ -32,6 +33,8 @@ pub(super) struct Session {
     steps: u64,
     /// Rows of a step of one group.
     rows: usize,
+    /// Where its rows go, if they are collected.
+    collecting: Option<Collecting>,
 }
 
 /// Rows of a step up to which it takes less time than to hand it to another thread.
@@ -43,16 +46,22 @@ impl Session {
     /// # Errors
     ///
     /// What cannot be played, and columns that do not exist.
-    pub(super) fn open(name: String, opening: &Opening) -> Result<Self, ServeError> {
+    pub(super) fn open(
+        name: String,
+        opening: &Opening,
+        collection: &Collection,
+    ) -> Result<Self, ServeError> {
         let groups: Vec<VectorEnv> =
             opening.specs().into_iter().map(VectorEnv::new).collect::<Result<_, _>>()?;
         let first = groups.first().ok_or_else(|| malformed("groups", "use 1 or more"))?;
         let (format, seats) = (first.format(), first.seats().to_vec());
         let encoder =
             Encoder::new(&format, seats, opening.columns.as_deref(), opening.message_bytes)?;
+        let collecting = Collecting::begin(collection, opening, &groups)?;
         Ok(Self {
             name,
             connection: 0,
+            collecting,
             groups,
             encoder,
             snapshots: BTreeMap::new(),
@@ -66,7 +75,8 @@ impl Session {
 
     /// Whether a step is over sooner than another thread has woken.
     pub(super) fn is_small(&self) -> bool {
-        self.rows <= INLINE_ROWS
+        // Rows that are collected may have to wait for readers.
+        self.rows <= INLINE_ROWS && self.collecting.is_none()
     }
 
     /// Requests that a client may have sent without an answer. So many answers are kept.
@@ -162,13 +172,18 @@ impl Session {
                 let Some((_, kept)) = self.snapshots.get(&snapshot) else {
                     return Err(malformed("snapshot", format!("{snapshot} does not exist")));
                 };
-                envs.restore(kept, &chosen(given)).map_err(of_field("envs"))?;
+                let given = chosen(given);
+                envs.restore(kept, &given).map_err(of_field("envs"))?;
+                self.collecting.iter_mut().for_each(|rows| rows.cut(group, &given));
             }
             What::Forget { snapshot } => {
                 let known = self.snapshots.remove(&snapshot).is_some();
                 return Ok(answer::told(group, json!({ "forgotten": known })));
             }
-            What::Copy { from, to } => envs.copy(&from, &to).map_err(of_field("to"))?,
+            What::Copy { from, to } => {
+                envs.copy(&from, &to).map_err(of_field("to"))?;
+                self.collecting.iter_mut().for_each(|rows| rows.cut(group, &to));
+            }
             What::Policy { envs: given, seat, policy } => {
                 let policy = opening::policy("policy", &policy)?;
                 for env in chosen(given) {
@@ -181,6 +196,9 @@ impl Session {
                 return Ok(answer::told(group, json!({ "stats": stats })));
             }
             What::Close => return Ok(answer::told(group, json!({ "closed": true }))),
+        }
+        if let Some(collecting) = &mut self.collecting {
+            collecting.advance(group, &self.groups[group])?;
         }
         Ok(self.encoder.rows(group, &self.groups[group], stepped_by)?)
     }

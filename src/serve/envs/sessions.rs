@@ -13,7 +13,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tracing::info;
 
-use super::{opening::Opening, session::Session};
+use super::{collecting::Collection, opening::Opening, session::Session};
 use crate::serve::ServeError;
 
 /// The sessions of a server, and how much they may be.
@@ -22,6 +22,8 @@ pub(in crate::serve) struct Sessions {
     limits: Limits,
     /// Whether the server ends.
     stopped: watch::Receiver<bool>,
+    /// Where rows go that are collected.
+    collection: Collection,
 }
 
 /// How much sessions may be.
@@ -60,8 +62,12 @@ pub(super) struct Attached {
 
 impl Sessions {
     /// No sessions yet.
-    pub(in crate::serve) fn new(limits: Limits, stopped: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self { open: Mutex::default(), limits, stopped })
+    pub(in crate::serve) fn new(
+        limits: Limits,
+        stopped: watch::Receiver<bool>,
+        collection: Collection,
+    ) -> Arc<Self> {
+        Arc::new(Self { open: Mutex::default(), limits, stopped, collection })
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -97,7 +103,7 @@ impl Sessions {
         let envs = opening.num_envs * opening.groups;
         self.reserve(envs, &owner, most)?;
         let name = unguessable();
-        let session = match Session::open(name.clone(), opening) {
+        let session = match Session::open(name.clone(), opening, &self.collection) {
             Ok(session) => Arc::new(Mutex::new(session)),
             Err(error) => {
                 self.lock().envs -= envs;

@@ -70,6 +70,7 @@ impl Rulesets {
             is_private: request.is_private,
             spectators: request.allow_spectators.then_some(request.spectator_delay),
             is_recorded: !request.without_record,
+            is_collected: request.collect_experiences,
         };
         settings.check()?;
         Ok(settings)

@@ -16,6 +16,8 @@ pub struct GameSpec<'a> {
     pub seed: u64,
     /// Its index among them.
     pub game: u64,
+    /// What its rows tell as its index, where games are not numbered by their seed.
+    pub label: Option<u64>,
     /// Its episode.
     pub episode: u32,
     /// Tick at which it is cut off.
@@ -47,6 +49,7 @@ impl<'a> GameSpec<'a> {
             rules,
             seed: 0,
             game: 0,
+            label: None,
             episode: 0,
             max_ticks: u32::MAX,
             policies: &[],

@@ -3,6 +3,8 @@
 
 mod common;
 
+#[path = "flight/actions.rs"]
+mod actions;
 #[path = "flight/client.rs"]
 mod client;
 #[path = "flight/collected.rs"]

@@ -13,5 +13,7 @@ mod errors;
 mod fog;
 #[path = "live/games.rs"]
 mod games;
+#[path = "live/limits.rs"]
+mod limits;
 #[path = "live/streams.rs"]
 mod streams;

@@ -11,6 +11,7 @@
 //! [`folder`] says. [`gior`] knows the replay files of generals.io, and [`import`] how they become
 //! games.
 
+pub mod analytics;
 pub mod ceiling;
 pub mod checksum;
 pub mod collected_envs;

@@ -1,7 +1,7 @@
 //! The wire words: messages and services of `proto/bivouac/v1/*.proto`, and nothing else.
 //!
 //! The code is generated and kept in the repository, so that nobody needs `protoc` or a build
-//! script. `cargo test -p proto` fails when it is not that of the `.proto` files, and
+//! script; so are the descriptors. `cargo test -p proto` fails when they are not those of the `.proto` files, and
 //! `BIVOUAC_REGENERATE=1 cargo test -p proto` writes it.
 
 /// Version 1 of the package `bivouac`.
@@ -15,3 +15,7 @@
 )]
 #[rustfmt::skip]
 pub mod v1;
+
+/// The services of the server as an encoded `google.protobuf.FileDescriptorSet`: those of version 1
+/// and Arrow Flight, with all they import. Reflection tells clients of them.
+pub const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");

@@ -191,11 +191,13 @@ class RemoteVectorEnv(VectorEnv):
         obs, _, _, _, infos = self._step(self._session.ask("reset", group, **fields))
         return obs, infos
 
-    def step(self, actions: np.ndarray) -> Step:
+    def step(self, actions: np.ndarray, *, policy_version: int | None = None) -> Step:
         """Plays one tick in every game of group 0.
 
         Args:
             actions: int `[num_envs]`.
+            policy_version: the version of the policy that chose them, from 0. It comes back as
+                `infos["policy_version"]`: uint64 `[num_envs]`, of the step that led to the rows.
 
         Returns:
             Observations, rewards float32 `[num_envs]`, terminated and truncated bool `[num_envs]`,
@@ -203,12 +205,14 @@ class RemoteVectorEnv(VectorEnv):
         """
         if self._session.in_flight:
             raise RuntimeError("step: receive the answers that are in flight first")
-        self._session.send(actions)
+        self._session.send(actions, policy_version=policy_version)
         return self._step(self._session.receive())
 
-    def send(self, actions: np.ndarray, group: int = 0) -> None:
-        """Begins a step of a group, without waiting for it."""
-        self._session.send(actions, group)
+    def send(
+        self, actions: np.ndarray, group: int = 0, *, policy_version: int | None = None
+    ) -> None:
+        """Begins a step of a group, without waiting for it; see `step`."""
+        self._session.send(actions, group, policy_version)
 
     def receive(self) -> tuple[int, Step]:
         """The group whose step was begun first of those in flight, and what `step` returns."""
@@ -218,6 +222,9 @@ class RemoteVectorEnv(VectorEnv):
     def _step(self, answer: Answer) -> Step:
         columns = self._columns(answer.rows)
         infos: dict[str, Any] = {name: columns[name] for name in _INFOS}
+        version = answer.about.get("policy_version")
+        if version is not None:
+            infos["policy_version"] = np.full(self.num_envs, version, np.uint64)
         results = [columns[name] for name in ("reward", "terminated", "truncated")]
         if answer.final_envs:
             results = self._add_finals(infos, answer, results)

@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "game",
           value_parser = clap::value_parser!(u32).range(1..))]
     max_ticks: Option<u32>,
-    /// Server to play on, such as grpc://127.0.0.1:50051 [default: one within this process]
+    /// Server to play on, such as `grpc://127.0.0.1:50051` [default: one within this process]
     #[arg(long, value_name = "URI")]
     server: Option<String>,
     /// Certificates (PEM) that vouch for a server of grpc+tls://
@@ -174,12 +174,11 @@ fn tell(args: &Args, server: &play::Server, seat: &Seat, outcome: &play::Outcome
 
 /// The game that the arguments describe.
 fn game(args: &Args) -> anyhow::Result<CreateGameRequest> {
-    let map = match &args.map {
-        Some(path) => map(path)?,
-        None => {
-            let Canvas { height, width } = args.size;
-            Map::Size(BoardSize { width: width.into(), height: height.into() })
-        }
+    let map = if let Some(path) = &args.map {
+        map(path)?
+    } else {
+        let Canvas { height, width } = args.size;
+        Map::Size(BoardSize { width: width.into(), height: height.into() })
     };
     let is_alone = args.policies.is_empty() && args.players.is_none() && args.map.is_none();
     let policies = if is_alone { vec!["hunter".to_owned()] } else { args.policies.clone() };

@@ -24,7 +24,7 @@ use super::{
     config,
     dataset_run::Canvas,
     game_options::{self, GameOptions},
-    tokens,
+    logging, tokens,
 };
 
 /// Arguments of `bivouac serve`.
@@ -92,9 +92,16 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 20_000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_watchers: u32,
-    /// Requests about live games that a client's address may send in a second; 0: no limit
+    /// Requests about live games that a client (the holder of a token, or an address where there
+    /// are no tokens) may send in a second; 0: no limit
     #[arg(long, default_value_t = 0, value_name = "N")]
     max_requests: u32,
+    /// Live games that a client may have created, until they are gone [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_client_games: Option<u32>,
+    /// Streams of live games that a client may have open at a time [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_client_watchers: Option<u32>,
     /// Folder, or `s3://bucket/prefix`, in which finished live games are kept as datasets
     #[arg(long, value_name = "DIR")]
     keep_games: Option<PathBuf>,
@@ -104,6 +111,12 @@ pub(crate) struct Args {
     /// Address of a page of metrics for Prometheus, http://IP:PORT/metrics
     #[arg(long, value_name = "IP:PORT")]
     metrics: Option<SocketAddr>,
+    /// What is logged on stderr; tokens never are
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    log: logging::Level,
+    /// What the lines of the log look like
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    log_format: logging::Format,
     /// Certificate of the server (PEM); connections are encrypted
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -125,7 +138,7 @@ pub(crate) struct Args {
     /// Print the options that hold, as a file for --config, and end
     #[arg(long)]
     print_config: bool,
-    /// Print nothing but errors
+    /// Print nothing, and log errors at most
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
     /// Print the address as one JSON object
@@ -158,7 +171,7 @@ Every option can also be given as BIVOUAC_OPTION_NAME in the environment, or in 
 of bivouac.toml; the command line counts first, then the environment.
 
 A file of --tokens has a table for each: [trainer], with token = \"…\" or token-env = \"VARIABLE\",
-scopes = [\"read\", \"drive\", \"admin\"], and max-streams, max-requests and max-envs. The variables
+scopes = [\"read\", \"drive\", \"admin\"], and max-streams, max-requests, max-envs and max-games. The variables
 BIVOUAC_TOKEN_READ, BIVOUAC_TOKEN_DRIVE and BIVOUAC_TOKEN_ADMIN hold tokens of one scope each.
 Without TLS and tokens the server listens on loopback only, unless --insecure is given.";
 
@@ -167,6 +180,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.print_config {
         return print_config();
     }
+    let level = if args.quiet { args.log.min(logging::Level::Error) } else { args.log };
+    logging::begin(level, args.log_format)?;
     let datasets: BTreeMap<_, _> = args.dataset.iter().cloned().collect();
     ensure!(datasets.len() == args.dataset.len(), "--dataset: two datasets have one name");
     // Ctrl-C is heard from the beginning, whoever presses it how early.
@@ -197,6 +212,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             max_games: usize::try_from(args.max_games)?,
             max_streams: usize::try_from(args.max_watchers)?,
             requests_per_second: args.max_requests,
+            games_per_client: or_no_limit(args.max_client_games)?,
+            streams_per_client: or_no_limit(args.max_client_watchers)?,
             ..LiveConfig::default()
         },
         archive: args.keep_games.clone().map(ArchiveConfig::at),
@@ -236,6 +253,10 @@ fn print_config() -> anyhow::Result<ExitCode> {
     let command = command.find_subcommand(name).context("the subcommand exists")?;
     print!("{}", config::shown(command, matches));
     Ok(ExitCode::SUCCESS)
+}
+
+fn or_no_limit(most: Option<u32>) -> anyhow::Result<usize> {
+    Ok(most.map(usize::try_from).transpose()?.unwrap_or(usize::MAX))
 }
 
 fn ratio(text: &str) -> Result<f64, String> {

@@ -7,6 +7,7 @@
 //! max-streams = 8                 # limits, all optional
 //! max-requests = 64
 //! max-envs = 4096
+//! max-games = 100                 # live games
 //! ```
 
 use std::{env, fs, path::Path};
@@ -35,6 +36,7 @@ struct Entry {
     max_streams: Option<usize>,
     max_requests: Option<usize>,
     max_envs: Option<usize>,
+    max_games: Option<usize>,
 }
 
 /// The tokens of a file, if one is named, and those of the environment.
@@ -70,6 +72,7 @@ fn of_file(text: &str) -> anyhow::Result<Vec<Token>> {
         token.max_streams = entry.max_streams.unwrap_or(token.max_streams);
         token.max_requests = entry.max_requests.unwrap_or(token.max_requests);
         token.max_envs = entry.max_envs.unwrap_or(token.max_envs);
+        token.max_games = entry.max_games.unwrap_or(token.max_games);
         tokens.push(token);
     }
     Ok(tokens)

@@ -24,6 +24,7 @@ use datasets::{
     stopwatch::Stopwatch,
 };
 use systems::record::GameRecord;
+use tracing::{error, info};
 
 /// How finished games are kept.
 #[derive(Clone, Debug)]
@@ -65,7 +66,11 @@ impl Archivist {
     pub fn start(config: ArchiveConfig) -> std::io::Result<(Self, SyncSender<GameRecord>)> {
         let (sender, games) = mpsc::sync_channel(WAITING);
         let builder = std::thread::Builder::new().name("archive".to_owned());
-        let thread = builder.spawn(move || write_parts(&config, &games))?;
+        let thread = builder.spawn(move || {
+            write_parts(&config, &games).inspect_err(|error| {
+                error!(error = error.to_string(), "finished games are no longer kept");
+            })
+        })?;
         Ok((Self { thread }, sender))
     }
 
@@ -85,7 +90,9 @@ fn write_parts(config: &ArchiveConfig, games: &Receiver<GameRecord>) -> Result<(
         let Ok(first) = games.recv() else { return Ok(()) };
         let (part, is_last) = gather(config, first, games);
         let path = config.root.join(name(parts.len()));
+        let games_written = part.len();
         write(part, &path)?;
+        info!(games = games_written, path = %path.display(), "finished games written");
         parts.push_back(path);
         if parts.len() > config.parts.max(1)
             && let Some(oldest) = parts.pop_front()

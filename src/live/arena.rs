@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::mpsc::SyncSender,
+    sync::{Arc, mpsc::SyncSender},
 };
 
 use systems::{record::GameRecord, world::World};
@@ -15,10 +15,12 @@ use super::{
     LiveConfig, LiveError,
     collect::Collect,
     game::{Game, Phase},
+    mailbox::Traffic,
     request::{Answer, Request},
     stats::LiveStats,
     timers::{Due, Fired, Timers},
 };
+use crate::analytics::Analytics;
 
 /// Requests that wait for the arena at most; more wait at their senders.
 const REQUESTS: usize = 1024;
@@ -78,6 +80,11 @@ impl LiveHandle {
         answered.await.map_err(|_dropped| LiveError::Ending)
     }
 
+    /// Waits until there is no arena any more, however it ended.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
+    }
+
     /// Ends all streams and the arena's loop.
     pub fn stop(&self) {
         // An arena that has ended needs not be told.
@@ -100,6 +107,10 @@ pub struct Arena {
     pub(super) next_stream: u64,
     pub(super) notice_sender: mpsc::UnboundedSender<Notice>,
     pub(super) archive: Option<SyncSender<GameRecord>>,
+    pub(super) analytics: Analytics,
+    pub(super) traffic: Arc<Traffic>,
+    /// Games of each client that has any.
+    pub(super) games_of: HashMap<Arc<str>, usize>,
     pub(super) collector: Option<Box<dyn Collect>>,
     requests: mpsc::Receiver<Request>,
     notices: mpsc::UnboundedReceiver<Notice>,
@@ -128,11 +139,20 @@ impl Arena {
             next_stream: 0,
             notice_sender,
             archive,
+            analytics: Analytics::default(),
+            traffic: Arc::default(),
+            games_of: HashMap::new(),
             collector,
             requests,
             notices,
         };
         (arena, handle)
+    }
+
+    /// How policies and players fare: whoever plays other games in the same world adds to it.
+    #[must_use]
+    pub fn analytics(&self) -> Analytics {
+        self.analytics.clone()
     }
 
     /// Plays until [`LiveHandle::stop`]. While nothing live is to be done, `batch` is asked for a
@@ -236,7 +256,10 @@ impl Arena {
                 match game.phase {
                     Phase::Lobby => self.abort(world, fired.game),
                     Phase::Running => self.play(world, &[(fired.game, fired.deadline)]),
-                    Phase::Ended | Phase::Aborted => self.remove(world, fired.game),
+                    Phase::Ended | Phase::Aborted => {
+                        self.stats.expired += 1;
+                        self.remove(world, fired.game);
+                    }
                     Phase::Starting | Phase::Paused => {}
                 }
             }
@@ -257,7 +280,9 @@ impl Arena {
     fn answer(&mut self, world: &mut World, request: Request) {
         self.stats.requests += 1;
         match request {
-            Request::Create(settings, to) => reply(to, self.create(world, settings)),
+            Request::Create(settings, creator, to) => {
+                reply(to, self.create(world, settings, creator));
+            }
             Request::Join { game, name, seat, answer } => {
                 reply(answer, self.join(world, game, &name, seat));
             }
@@ -292,6 +317,9 @@ impl Arena {
     fn stats_now(&self) -> LiveStats {
         let mut stats = self.stats.clone();
         stats.timers = self.timers.len() as u64;
+        stats.waiting_requests = self.requests.len() as u64;
+        stats.waiting_updates = self.traffic.waiting();
+        (stats.updates_sent, stats.bytes_sent) = self.traffic.sent();
         stats
     }
 }

@@ -202,6 +202,18 @@ pub enum LiveError {
     /// More requests than a client may send.
     #[error("more than {0} requests a second: wait a moment")]
     TooManyRequests(u32),
+    /// The client has as many games as it may.
+    #[error(
+        "a client can have {0} games at a time, ended ones included: delete one, wait until it is \
+         gone, or raise --max-client-games or the token's max-games"
+    )]
+    TooManyGamesOfClient(usize),
+    /// The client has as many streams as it may.
+    #[error(
+        "a client can have {0} streams of live games open at a time: close one, or raise \
+         --max-client-watchers or the token's max-streams"
+    )]
+    TooManyStreamsOfClient(usize),
     /// The game is not to be watched.
     #[error("this game does not allow spectators")]
     NotAllowed,
@@ -244,8 +256,8 @@ impl LiveError {
             Self::WrongTick { .. } => Reason::WrongTick,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::KeyReused(_) => Reason::KeyReused,
-            Self::TooManyGames(_) => Reason::TooManyGames,
-            Self::TooManyStreams(_) => Reason::TooManyStreams,
+            Self::TooManyGames(_) | Self::TooManyGamesOfClient(_) => Reason::TooManyGames,
+            Self::TooManyStreams(_) | Self::TooManyStreamsOfClient(_) => Reason::TooManyStreams,
             Self::TooManyRequests(_) => Reason::TooManyRequests,
             Self::NotAllowed => Reason::NotAllowed,
             Self::Invalid { .. } => Reason::InvalidArgument,

@@ -88,6 +88,8 @@ pub(super) struct Game {
     pub(super) id: u64,
     /// Its place in the order of creation.
     pub(super) number: u64,
+    /// The client that created it.
+    pub(super) creator: Arc<str>,
     pub(super) owner: Token,
     pub(super) settings: Box<GameSettings>,
     /// Number of its ruleset in the world.

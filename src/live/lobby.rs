@@ -1,6 +1,9 @@
 //! How games come, begin and go.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{VecDeque, hash_map::Entry},
+    sync::Arc,
+};
 
 use systems::{
     delta::WHOLE,
@@ -8,12 +11,13 @@ use systems::{
     world::{GameSpec, World},
 };
 use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use super::{
     Arena, GameSettings, LiveError,
     delayed::Delayed,
     game::{Feed, Game, Occupant, Phase, Seat},
-    request::{Created, Joined, SeatKey},
+    request::{Created, Creator, Joined, SeatKey},
     streams::{self, Occasion},
     timers::Due,
     token::Token,
@@ -29,9 +33,13 @@ impl Arena {
         &mut self,
         world: &mut World,
         settings: Box<GameSettings>,
+        Creator { client, max_games }: Creator,
     ) -> Result<Created, LiveError> {
         if self.games.len() >= self.config.max_games {
             return Err(LiveError::TooManyGames(self.config.max_games));
+        }
+        if self.games_of.get(&client).is_some_and(|&games| games >= max_games) {
+            return Err(LiveError::TooManyGamesOfClient(max_games));
         }
         settings.check()?;
         self.check_collected(&settings)?;
@@ -47,6 +55,7 @@ impl Arena {
         let game = Game {
             id,
             number,
+            creator: client.clone(),
             owner,
             rules,
             phase: Phase::Lobby,
@@ -62,7 +71,9 @@ impl Arena {
             settings,
         };
         let starts = !game.has_free_seat();
+        debug!(game = show(id), seats = game.seats.len(), "game created");
         self.games.insert(id, Box::new(game));
+        *self.games_of.entry(client).or_insert(0) += 1;
         self.stats.created += 1;
         self.stats.games[Phase::Lobby as usize] += 1;
         if starts {
@@ -206,6 +217,7 @@ impl Arena {
         if game.has_players() {
             game.idle = Some(self.timers.set(id, Due::Idle, now + self.config.idle));
         }
+        debug!(game = show(id), "game started");
         self.publish(world, id, &Occasion::Start(&scoreboard), events);
         Ok(())
     }
@@ -264,6 +276,7 @@ impl Arena {
     pub(super) fn abort(&mut self, world: &mut World, id: u64) {
         let Some(game) = self.games.get_mut(&id) else { return };
         let Ok(event) = game.become_phase(Phase::Aborted, "giving up", "not over") else { return };
+        debug!(game = show(id), "game aborted");
         self.stats.aborted += 1;
         self.tell(world, id, vec![event]);
         self.retire(id);
@@ -288,6 +301,12 @@ impl Arena {
     pub(super) fn remove(&mut self, world: &mut World, id: u64) {
         let Some(mut game) = self.games.remove(&id) else { return };
         self.listed.remove(&game.number);
+        if let Entry::Occupied(mut games) = self.games_of.entry(game.creator) {
+            *games.get_mut() -= 1;
+            if *games.get() == 0 {
+                games.remove();
+            }
+        }
         if let Some(entity) = game.entity {
             // A game that exists here exists there.
             let _is_known = world.remove(entity).is_ok();
@@ -299,6 +318,7 @@ impl Arena {
         let timers = graces.chain(game.timer.take()).chain(game.idle.take());
         timers.for_each(|timer| self.timers.cancel(timer));
         self.close_feeds(game.feeds);
+        debug!(game = show(id), phase = game.phase.name(), "game removed");
         self.stats.removed += 1;
         self.stats.games[game.phase as usize] -= 1;
     }
@@ -358,6 +378,7 @@ impl Arena {
             if archive.try_send(record).is_ok() {
                 self.stats.kept += 1;
             } else {
+                warn!(game = show(id), "game not kept: the archive has no room");
                 self.stats.not_kept += 1;
             }
         }

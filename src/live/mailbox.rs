@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -12,11 +15,32 @@ use tokio_stream::Stream;
 
 use super::{arena::Notice, update::Update};
 
+/// What goes through all mailboxes of an arena.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    waiting: AtomicU64,
+    sent: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Traffic {
+    /// Updates that wait.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Updates that were sent, and their bytes.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.sent.load(Relaxed), self.bytes.load(Relaxed))
+    }
+}
+
 /// What the arena puts updates into and a stream takes them from.
 #[derive(Debug)]
 pub struct Mailbox {
     state: Mutex<State>,
     capacity: usize,
+    traffic: Arc<Traffic>,
 }
 
 #[derive(Debug, Default)]
@@ -30,8 +54,8 @@ struct State {
 
 impl Mailbox {
     /// An empty mailbox for so many updates.
-    pub(super) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), capacity })
+    pub(super) fn new(capacity: usize, traffic: Arc<Traffic>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), capacity, traffic })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -43,10 +67,12 @@ impl Mailbox {
     pub(super) fn push(&self, update: Arc<Update>) -> Option<usize> {
         let mut state = self.lock();
         if state.updates.len() >= self.capacity {
+            self.traffic.waiting.fetch_sub(state.updates.len() as u64, Relaxed);
             state.updates = VecDeque::new();
             return None;
         }
         state.updates.push_back(update);
+        self.traffic.waiting.fetch_add(1, Relaxed);
         let waiting = state.updates.len();
         let waker = state.waker.take();
         drop(state);
@@ -68,6 +94,13 @@ impl Mailbox {
     }
 }
 
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let waiting = self.lock().updates.len() as u64;
+        self.traffic.waiting.fetch_sub(waiting, Relaxed);
+    }
+}
+
 /// An open stream: the reading end of a mailbox. Dropping it tells the arena.
 #[derive(Debug)]
 pub struct Watching {
@@ -78,6 +111,12 @@ pub struct Watching {
 }
 
 impl Watching {
+    /// Counts an update of so many bytes that was handed to the network.
+    pub fn sent(&self, bytes: usize) {
+        self.mailbox.traffic.sent.fetch_add(1, Relaxed);
+        self.mailbox.traffic.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
     /// Asks for a whole view as the next update.
     pub fn refresh(&self) {
         // An arena that has ended has closed the mailbox.
@@ -91,6 +130,7 @@ impl Stream for Watching {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut state = self.mailbox.lock();
         if let Some(update) = state.updates.pop_front() {
+            self.mailbox.traffic.waiting.fetch_sub(1, Relaxed);
             return Poll::Ready(Some(update));
         }
         if state.is_closed {

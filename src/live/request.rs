@@ -1,5 +1,7 @@
 //! What can be asked of the arena, and what it answers.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::{
@@ -18,8 +20,8 @@ pub type Answer<T> = oneshot::Sender<Result<T, LiveError>>;
 /// Everything that can be asked: a closed list.
 #[derive(Debug)]
 pub enum Request {
-    /// Create a game.
-    Create(Box<GameSettings>, Answer<Created>),
+    /// Create a game, for a client.
+    Create(Box<GameSettings>, Creator, Answer<Created>),
     /// Take a seat.
     Join {
         /// The game.
@@ -55,6 +57,15 @@ pub enum Request {
     Resume(SeatKey, Answer<()>),
     /// How the arena stands.
     Stats(oneshot::Sender<LiveStats>),
+}
+
+/// Who creates a game, and how many it may have.
+#[derive(Clone, Debug)]
+pub struct Creator {
+    /// A name that other clients do not have.
+    pub client: Arc<str>,
+    /// Games that it may have at a time, ended ones included.
+    pub max_games: usize,
 }
 
 /// A game, and what opens it: a seat's token, or the owner's where that is asked for.

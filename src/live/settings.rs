@@ -18,9 +18,13 @@ pub struct LiveConfig {
     pub max_games: usize,
     /// Streams that may be open at a time.
     pub max_streams: usize,
-    /// Requests that a client's address may send in a second, but for messages inside a stream;
-    /// 0: as many as it likes.
+    /// Requests that a client may send in a second, but for messages inside a stream; 0: as many as
+    /// it likes. A client is the holder of a token, or an address where tokens are not asked for.
     pub requests_per_second: u32,
+    /// Games that a client may have at a time, ended ones included.
+    pub games_per_client: usize,
+    /// Streams that a client may have open at a time.
+    pub streams_per_client: usize,
     /// Updates that wait for one stream before they are thrown away for a whole view.
     pub stream_updates: usize,
     /// Orders that a seat's queue holds.
@@ -42,6 +46,8 @@ impl Default for LiveConfig {
             max_games: 100_000,
             max_streams: 20_000,
             requests_per_second: 0,
+            games_per_client: usize::MAX,
+            streams_per_client: usize::MAX,
             stream_updates: 10,
             queue_orders: 256,
             lobby: Duration::from_mins(10),
@@ -74,6 +80,7 @@ pub enum Board {
 
 /// A game that can be played. Only [`GameSettings::check`] says that it can.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct GameSettings {
     /// The board.
     pub board: Board,

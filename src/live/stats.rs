@@ -21,6 +21,8 @@ pub struct LiveStats {
     pub aborted: u64,
     /// Games that are gone: expired or deleted.
     pub removed: u64,
+    /// Games that are gone because their time was over.
+    pub expired: u64,
     /// Finished games handed to the archive.
     pub kept: u64,
     /// Finished games that the archive had no room for.
@@ -37,6 +39,14 @@ pub struct LiveStats {
     pub streams: u64,
     /// Updates put into streams.
     pub updates: u64,
+    /// Updates that were handed to the network.
+    pub updates_sent: u64,
+    /// Bytes of these, without the frames of the network.
+    pub bytes_sent: u64,
+    /// Updates that wait for streams.
+    pub waiting_updates: u64,
+    /// Requests that wait to be answered.
+    pub waiting_requests: u64,
     /// The most updates that ever waited for one stream.
     pub deepest: u64,
     /// Times that a stream's updates were thrown away for a whole view.

@@ -65,7 +65,7 @@ impl Arena {
         }
         let stream = self.next_stream;
         self.next_stream += 1;
-        let mailbox = Mailbox::new(self.config.stream_updates);
+        let mailbox = Mailbox::new(self.config.stream_updates, self.traffic.clone());
         let notices = self.notice_sender.clone();
         let game = self.game_mut(id)?;
         let watching = Watching { mailbox: mailbox.clone(), stream, game: id, notices };

@@ -10,6 +10,7 @@ use systems::{
     world::{GameId, Scoreboard, World},
 };
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::{
     Arena, LiveError,
@@ -20,6 +21,7 @@ use super::{
     timers::Due,
     update::Event,
 };
+use crate::analytics::Source;
 
 impl Arena {
     /// Plays one tick of each of these games, with the deadlines they had.
@@ -59,6 +61,7 @@ impl Arena {
         now: Instant,
     ) -> Result<(), LiveError> {
         let scoreboard = world.scoreboard(entity)?;
+        let analytics = self.analytics.clone();
         let game = self.game_mut(id)?;
         let mut events = told(game, world, entity, &scoreboard);
         game.alive = scoreboard.alive;
@@ -67,10 +70,13 @@ impl Arena {
             self.set_next_tick(world, id, deadline, now);
             return Ok(());
         }
-        let end = end_of(game, world, entity)?;
+        let outcome = Outcome::of(&world.position(entity)?, game.settings.teams());
+        let (ruleset, names) = (&game.settings.ruleset.name, lobby::names(game));
+        analytics.add(Source::Live, ruleset, &names, &outcome);
         events.push(game.become_phase(Phase::Ended, "ending", "running")?);
-        events.push(end);
+        events.push(ended(outcome));
         self.publish(world, id, &Occasion::Tick(&scoreboard), events);
+        debug!(game = lobby::show(id), ticks = scoreboard.turn, "game ended");
         self.stats.ended += 1;
         self.keep(world, id);
         self.retire(id);
@@ -133,12 +139,11 @@ fn told(game: &mut Game, world: &World, entity: GameId, scoreboard: &Scoreboard)
 
 /// How an ended game ended.
 pub(super) fn end_of(game: &Game, world: &World, entity: GameId) -> Result<Event, LiveError> {
-    let outcome = Outcome::of(&world.position(entity)?, game.settings.teams());
-    Ok(Event::Ended {
-        winners: outcome.winners,
-        ranking: outcome.ranking,
-        is_truncated: outcome.is_truncated,
-    })
+    Ok(ended(Outcome::of(&world.position(entity)?, game.settings.teams())))
+}
+
+fn ended(Outcome { winners, ranking, is_truncated, .. }: Outcome) -> Event {
+    Event::Ended { winners, ranking, is_truncated }
 }
 
 /// The record of an ended game.

@@ -89,15 +89,19 @@ pub fn draw(frame: &mut Frame<'_>, session: &Session, clock: Clock) {
 /// The line at the top.
 fn header(session: &Session, clock: Clock) -> Line<'static> {
     let (board, info) = (&session.board, &session.info);
-    let mut text = format!(" seat {} · {} · tick {}", board.seat, info.ruleset, board.tick);
-    text += &format!(" (turn {}.{})", board.tick / 2, if board.tick % 2 == 0 { 0 } else { 5 });
-    text += &match board.phase {
+    let (turn, half) = (board.tick / 2, if board.tick % 2 == 0 { 0 } else { 5 });
+    let waits = match board.phase {
         v1::Phase::Running => pace(session, clock),
         phase => format!(" · {}", phase.as_str_name().trim_start_matches("PHASE_").to_lowercase()),
     };
-    if !session.is_connected && !board.is_over() {
-        text += " · not connected";
-    }
+    let is_cut_off = !session.is_connected && !board.is_over();
+    let text = format!(
+        " seat {} · {} · tick {} (turn {turn}.{half}){waits}{}",
+        board.seat,
+        info.ruleset,
+        board.tick,
+        if is_cut_off { " · not connected" } else { "" }
+    );
     let mode = if session.carries { " MARCH " } else { " LOOK " };
     let half = if session.half { " HALF " } else { "" };
     let style = Style::new().add_modifier(Modifier::REVERSED);
@@ -145,10 +149,10 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, session: &Session) {
         window(session.cursor.1, board.width, shown.1),
     );
     let (row, column) = session.cursor;
-    let mut title = format!(" row {row}, column {column} ");
-    if let Some(tile) = board.tile(row, column) {
-        title += &format!("· {} ", describe(session, tile));
-    }
+    let title = match board.tile(row, column) {
+        Some(tile) => format!(" row {row}, column {column} · {} ", describe(session, tile)),
+        None => format!(" row {row}, column {column} "),
+    };
     frame.render_widget(Block::bordered().title(title), area);
     if board.tiles.is_empty() {
         frame.render_widget(Paragraph::new("waiting for the game to start"), inside);
@@ -156,19 +160,15 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, session: &Session) {
     }
     let marches: Vec<(Tile, Tile)> = session.orders.all().filter_map(ends).collect();
     let rows = (first.0..board.height).take(shown.0);
-    let lines = rows.map(|row| {
-        let columns = (first.1..board.width).take(shown.1);
-        Line::from_iter(columns.map(|column| {
-            let tile = board.tiles[row * board.width + column];
-            let arrow = marches.iter().rev().find(|(from, _)| *from == (row, column));
-            cell(
-                tile,
-                arrow.map(|(from, to)| arrow_of(*from, *to)),
-                session.cursor == (row, column),
-            )
-        }))
-    });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inside);
+    let drawn = |row: usize, column: usize| {
+        let march = marches.iter().rev().find(|(from, _)| *from == (row, column));
+        let arrow = march.map(|(from, to)| arrow_of(*from, *to));
+        cell(board.tiles[row * board.width + column], arrow, session.cursor == (row, column))
+    };
+    let lines: Vec<Line<'_>> = rows
+        .map(|row| (first.1..board.width).take(shown.1).map(|column| drawn(row, column)).collect())
+        .collect();
+    frame.render_widget(Paragraph::new(lines), inside);
 }
 
 /// The first of `all` rows or columns of which `shown` are shown, with the cursor in the middle
@@ -310,7 +310,7 @@ fn draw_news(frame: &mut Frame<'_>, area: Rect, session: &Session) {
 #[cfg(test)]
 mod tests {
     use proto::v1::{PlayResponse, Player, Scoreboard, Update, View, play_response, update};
-    use ratatui::{Terminal, backend::TestBackend};
+    use ratatui::{Terminal, backend::TestBackend, buffer::Cell};
 
     use super::*;
     use crate::play::keys::Command;
@@ -369,7 +369,7 @@ mod tests {
     fn lines(session: &Session) -> Vec<String> {
         let backend = drawn(session, (80, 20), Clock::default());
         let cells = backend.buffer().content();
-        cells.chunks(80).map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+        cells.chunks(80).map(|row| row.iter().map(Cell::symbol).collect()).collect()
     }
 
     #[test]
@@ -414,8 +414,7 @@ mod tests {
         assert!(shown[2].starts_with("│→ @7▌ 1k"), "{:?}", shown[2]);
         let clock = Clock { since_tick: Duration::from_millis(260) };
         let backend = drawn(&session, (80, 20), clock);
-        let head: String =
-            backend.buffer().content()[..80].iter().map(|cell| cell.symbol()).collect();
+        let head: String = backend.buffer().content()[..80].iter().map(Cell::symbol).collect();
         assert!(head.contains("next tick █████░░░░░"), "{head:?}");
     }
 
@@ -465,8 +464,7 @@ mod tests {
         for (columns, rows) in [(1, 1), (59, 40), (200, 15), (60, 16), (300, 100)] {
             let backend = drawn(&session, (columns, rows), Clock::default());
             let is_small = columns < LEAST.0 || rows < LEAST.1;
-            let text: String =
-                backend.buffer().content().iter().map(|cell| cell.symbol()).collect();
+            let text: String = backend.buffer().content().iter().map(Cell::symbol).collect();
             assert_eq!(text.contains("players"), !is_small, "{columns}x{rows}");
         }
     }

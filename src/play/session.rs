@@ -26,6 +26,7 @@ pub enum Question {
 
 /// A player at a game.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mode of its own on the screen")]
 pub struct Session {
     /// What is known of the game.
     pub board: Board,

@@ -40,12 +40,14 @@ pub struct Token {
     pub name: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
-    /// Streams that may be open with it at a time.
+    /// Streams of rows that may be open with it at a time, and as many of live games.
     pub max_streams: usize,
     /// Requests that may be under way with it at a time, streams not counted.
     pub max_requests: usize,
     /// Environments that its sessions may have together.
     pub max_envs: usize,
+    /// Live games that it may have created at a time, ended ones included.
+    pub max_games: usize,
     digest: [u8; 32],
 }
 
@@ -69,6 +71,7 @@ impl Token {
             max_streams: most,
             max_requests: most,
             max_envs: most,
+            max_games: usize::MAX,
             digest: digest(secret.as_bytes()),
         }
     }
@@ -195,10 +198,16 @@ impl Pass {
         })
     }
 
+    /// The token; none where tokens are not asked for.
+    pub(super) fn token(&self) -> Option<&Token> {
+        self.holder.as_ref().map(|holder| &holder.token)
+    }
+
     /// What the token allows at most; null where tokens are not asked for.
     pub(super) fn limits(&self) -> serde_json::Value {
         let Some(holder) = &self.holder else { return serde_json::Value::Null };
-        let Token { name, scopes, max_streams, max_requests, max_envs, .. } = &holder.token;
+        let Token { name, scopes, max_streams, max_requests, max_envs, max_games, .. } =
+            &holder.token;
         let most = |number: usize| (number < Semaphore::MAX_PERMITS).then_some(number);
         serde_json::json!({
             "name": name,
@@ -206,6 +215,7 @@ impl Pass {
             "streams": most(*max_streams),
             "requests": most(*max_requests),
             "envs": most(*max_envs),
+            "games": most(*max_games),
         })
     }
 

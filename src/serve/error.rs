@@ -29,6 +29,9 @@ pub enum ServeError {
     /// The network failed as a whole.
     #[error("the server stopped: {0}")]
     Transport(#[from] tonic::transport::Error),
+    /// Descriptors that reflection cannot tell of.
+    #[error("the services cannot be described: {0}: this is a defect of bivouac")]
+    Reflection(#[from] tonic_reflection::server::Error),
     /// Games that cannot be played.
     #[error(transparent)]
     World(#[from] WorldError),

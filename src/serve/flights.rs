@@ -4,8 +4,8 @@ use std::{iter, sync::Arc};
 
 use arrow::{datatypes::SchemaRef, ipc::writer::IpcWriteOptions};
 use arrow_flight::{
-    FlightDescriptor, FlightEndpoint, FlightInfo, SchemaAsIpc, SchemaResult,
-    Ticket as FlightTicket, flight_descriptor::DescriptorType,
+    FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, SchemaAsIpc, SchemaResult,
+    Ticket as FlightTicket, flight_descriptor::DescriptorType, utils::batches_to_flight_data,
 };
 
 use super::{
@@ -14,12 +14,16 @@ use super::{
     share::Shares,
     ticket::Ticket,
 };
+use crate::analytics::Analytics;
 
 /// The path of the flight of experiences.
 const EXPERIENCES: &str = "experiences";
 
 /// The first part of the path of a closed dataset; its name is the second.
 const DATASET: &str = "dataset";
+
+/// The path of the flight that tells how policies fare.
+const ANALYTICS: &str = "analytics";
 
 /// What flights are made of.
 #[derive(Debug)]
@@ -28,13 +32,28 @@ pub(super) struct Offer {
     pub(super) shares: Arc<Shares>,
     /// What was played.
     pub(super) datasets: Datasets,
+    /// How policies and players fare.
+    pub(super) analytics: Analytics,
 }
 
 impl Offer {
-    /// All flights: experiences, and each dataset.
+    /// All flights: experiences, each dataset, and analytics.
     pub(super) fn flights(&self) -> Vec<Flight> {
         let datasets = self.datasets.names().map(Flight::dataset);
-        iter::once(Flight::experiences()).chain(datasets).collect()
+        iter::once(Flight::experiences())
+            .chain(datasets)
+            .chain(iter::once(Flight::analytics()))
+            .collect()
+    }
+
+    /// How policies and players fare now: one batch, a row for each policy and seat.
+    ///
+    /// # Errors
+    ///
+    /// Rows that cannot be encoded, which would be an error of the server.
+    pub(super) fn analytics(&self) -> Result<Vec<FlightData>, ServeError> {
+        let rows = datasets::analytics::batch(&self.analytics.rows())?;
+        Ok(batches_to_flight_data(&rows.schema(), [&rows])?)
     }
 }
 
@@ -53,6 +72,13 @@ impl Flight {
         Self { ticket: Ticket::default(), json: b"{}".to_vec(), descriptor }
     }
 
+    /// The flight of analytics.
+    fn analytics() -> Self {
+        let descriptor = FlightDescriptor::new_path(vec![ANALYTICS.to_owned()]);
+        let ticket = Ticket { is_analytics: true, ..Ticket::default() };
+        Self { ticket, json: br#"{"analytics": true}"#.to_vec(), descriptor }
+    }
+
     /// The flight of a closed dataset.
     fn dataset(name: &str) -> Self {
         let descriptor = FlightDescriptor::new_path(vec![DATASET.to_owned(), name.to_owned()]);
@@ -61,8 +87,8 @@ impl Flight {
         Self { ticket, json, descriptor }
     }
 
-    /// The flight of a descriptor: the path `["experiences"]` or `["dataset", name]`, or a ticket
-    /// as the command.
+    /// The flight of a descriptor: the path `["experiences"]`, `["analytics"]` or `["dataset",
+    /// name]`, or a ticket as the command.
     ///
     /// # Errors
     ///
@@ -70,12 +96,13 @@ impl Flight {
     pub(super) fn of(descriptor: FlightDescriptor) -> Result<Self, ServeError> {
         match descriptor.r#type() {
             DescriptorType::Path if descriptor.path == [EXPERIENCES] => Ok(Self::experiences()),
+            DescriptorType::Path if descriptor.path == [ANALYTICS] => Ok(Self::analytics()),
             DescriptorType::Path => match descriptor.path.as_slice() {
                 [kind, name] if kind == DATASET => Ok(Self::dataset(name)),
                 _ => Err(ServeError::Unknown {
                     what: "flight",
                     name: descriptor.path.join("/"),
-                    known: format!("{EXPERIENCES}, {DATASET}/NAME"),
+                    known: format!("{EXPERIENCES}, {ANALYTICS}, {DATASET}/NAME"),
                 }),
             },
             DescriptorType::Cmd => {
@@ -128,6 +155,9 @@ impl Flight {
     }
 
     fn columns(&self, offer: &Offer) -> Result<SchemaRef, ServeError> {
+        if self.ticket.is_analytics {
+            return Ok(datasets::analytics::schema());
+        }
         let dataset = self.of_dataset(offer)?;
         dataset.map_or(&offer.shares, |dataset| &dataset.shares).schema_of(&self.ticket.form)
     }

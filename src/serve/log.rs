@@ -19,6 +19,7 @@ use std::{
 
 use datasets::{live::LiveBatch, spill::Segment};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 use self::place::{Fate, Place};
 pub use self::{
@@ -98,6 +99,7 @@ pub struct LogConfig {
 const AHEAD: u64 = 1 << 14;
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the run")]
 struct State {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
@@ -255,6 +257,8 @@ impl Log {
             .unwrap_or_else(PoisonError::into_inner);
         state.waiting_for_disk -= 1;
         if timeout.timed_out() {
+            let streams: Vec<u64> = held.0.iter().map(|&(id, _)| id).collect();
+            warn!(?streams, "given up: they took nothing while the world waited");
             state.lose_patience(self.config.patience);
             self.grown.send_replace(());
         }
@@ -371,6 +375,7 @@ impl Log {
         }
         let end = state.end;
         drop(state);
+        info!(stream = id, slow = slow.name(), next, "stream opened");
         self.moved.notify_all();
         Ok(Reader::new(self.clone(), id, end, self.grown.subscribe()))
     }
@@ -395,8 +400,15 @@ impl Log {
             next: place.next,
             behind: state.end - place.next.min(state.end),
             slow: place.slow.name(),
+            rows_sent: place.sent.0,
+            bytes_sent: place.sent.1,
         };
         state.readers.iter().filter(|(_, place)| place.is_attached()).map(of_stream).collect()
+    }
+
+    /// The batches that are kept, oldest first.
+    pub fn kept(&self) -> Vec<Arc<Entry>> {
+        self.lock().entries.iter().cloned().collect()
     }
 
     /// How the ring stands.

@@ -1,39 +1,41 @@
 //! `/metrics`: the server's numbers in the text form of Prometheus.
 
-use std::{fmt::Write, sync::Arc};
-
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use datasets::analytics::SeatTally;
+use systems::schedule::Phase;
 
-use super::{games, stats::Stats};
-use crate::live::LiveHandle;
+use super::{
+    exposition::{
+        Kind::{Counter, Gauge},
+        MEDIA_TYPE, Page,
+    },
+    games,
+    sources::Sources,
+    stats::{SimulationStats, Stats, StreamStats},
+};
 
-/// The version of the text form.
-const TEXT: &str = "text/plain; version=0.0.4";
-
-/// A service that answers `GET /metrics` with the numbers that `stats` gives.
-pub(super) fn router(
-    stats: impl Fn() -> Stats + Send + Sync + 'static,
-    live: LiveHandle,
-) -> Router {
-    let stats = Arc::new(stats);
+/// A service that answers `GET /metrics` with the numbers of a server.
+pub(super) fn router(sources: Sources) -> Router {
     let answer = move || {
-        let (stats, live) = (stats.clone(), live.clone());
+        let sources = sources.clone();
         async move {
-            let mut text = text(&stats());
+            let mut page = Page::default();
+            rows(&mut page, &sources.stats());
+            fares(&mut page, &sources.offer.analytics.rows());
             // At the end of the server there are no live games any more.
-            if let Ok(live) = live.stats().await {
-                text.push_str(&games::metrics::text(&live));
+            if let Ok(live) = sources.live.stats().await {
+                games::metrics::write(&mut page, &live);
             }
-            ([(CONTENT_TYPE, TEXT)], text)
+            ([(CONTENT_TYPE, MEDIA_TYPE)], page.into_text())
         }
     };
     Router::new().route("/metrics", get(answer))
 }
 
-/// One metric after the other, each with what it is.
-fn text(stats: &Stats) -> String {
+/// Rows, streams and environments.
+fn rows(page: &mut Page, stats: &Stats) {
     let (ring, spill) = (&stats.experiences, &stats.spill);
-    let counters = [
+    for (name, help, value) in [
         ("rows_total", "Rows that left the world or were submitted.", ring.rows),
         ("batches_total", "Batches in which they did.", ring.batches),
         ("rows_given_up_total", "Rows of live games for which there was no room.", ring.given_up),
@@ -41,13 +43,16 @@ fn text(stats: &Stats) -> String {
         ("spill_rows_read_total", "Rows that streams read from there.", spill.rows_read),
         ("spill_failures_total", "Times that rows had no room there.", spill.failures),
         ("rows_dropped_total", "Rows that streams missed, summed over streams.", ring.dropped),
+        ("rows_read_total", "Rows that streams have read, summed over streams.", ring.rows_read),
         ("world_waits_total", "Times the world had to wait for room.", ring.waits),
         ("streams_opened_total", "Streams that were ever opened.", ring.streams_opened),
         ("rows_sent_total", "Rows sent, summed over streams.", stats.rows_sent),
         ("bytes_sent_total", "Bytes of their messages.", stats.bytes_sent),
         ("messages_encoded_total", "Messages encoded.", stats.messages_encoded),
-    ];
-    let gauges = [
+    ] {
+        page.single(Counter, name, help, value);
+    }
+    for (name, help, value) in [
         ("ring_bytes", "Bytes of the rows that are kept.", ring.bytes),
         ("ring_capacity_bytes", "Most bytes that are kept.", ring.capacity_bytes),
         ("ring_rows", "Rows that are kept.", ring.rows - ring.oldest.min(ring.rows)),
@@ -57,28 +62,66 @@ fn text(stats: &Stats) -> String {
         ("sessions", "Sessions of remote environments.", stats.sessions),
         ("envs", "Environments in them.", stats.envs),
         ("finished", "Whether no more rows will come.", ring.is_finished.into()),
+    ] {
+        page.single(Gauge, name, help, value);
+    }
+    streams(page, &stats.streams);
+    simulation(page, &stats.simulation);
+}
+
+/// What a number is read from.
+type Read<T> = fn(&T) -> u64;
+
+fn streams(page: &mut Page, streams: &[StreamStats]) {
+    let each: [(_, _, _, Read<StreamStats>); 3] = [
+        (Gauge, "stream_behind_rows", "Rows that wait for a stream.", |stream| stream.behind),
+        (Counter, "stream_rows_total", "Rows that a stream was sent.", |stream| stream.rows_sent),
+        (Counter, "stream_bytes_total", "Bytes of their messages.", |stream| stream.bytes_sent),
     ];
-    let mut text = String::new();
-    for (kind, metrics) in [("counter", &counters[..]), ("gauge", &gauges[..])] {
-        for (name, help, value) in metrics {
-            head(&mut text, name, kind, help);
-            line(&mut text, &format!("bivouac_{name} {value}"));
+    for (kind, name, help, value) in each {
+        page.family(kind, name, help);
+        for stream in streams {
+            page.sample(name, &[("stream", &stream.id), ("slow", &stream.slow)], value(stream));
         }
     }
-    head(&mut text, "stream_behind_rows", "gauge", "Rows that wait for a stream.");
-    for stream in &stats.streams {
-        let (id, slow, behind) = (stream.id, stream.slow, stream.behind);
-        let labels = format!("{{stream=\"{id}\",slow=\"{slow}\"}}");
-        line(&mut text, &format!("bivouac_stream_behind_rows{labels} {behind}"));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds need no last nanosecond")]
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
+fn simulation(page: &mut Page, stats: &SimulationStats) {
+    page.single(Gauge, "simulated_games", "Simulated games being played.", stats.playing);
+    let help = "Simulated games played to their end.";
+    page.single(Counter, "simulated_games_ended_total", help, stats.ended);
+    page.single(Counter, "steps_total", "Steps, each a tick of all simulated games.", stats.steps);
+    let help = "What steps took together.";
+    page.single(Counter, "step_seconds_total", help, seconds(stats.step_ns));
+    let help = "Steps that were taken phase by phase, to be measured.";
+    page.single(Counter, "sampled_steps_total", help, stats.sampled_steps);
+    page.family(Counter, "phase_seconds_total", "What the phases of sampled steps took together.");
+    for (phase, time) in Phase::ALL.iter().zip(stats.phase_ns) {
+        page.sample("phase_seconds_total", &[("phase", &phase.name())], seconds(time));
     }
-    text
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    line(text, &format!("# HELP bivouac_{name} {help}\n# TYPE bivouac_{name} {kind}"));
-}
-
-fn line(text: &mut String, line: &str) {
-    // Writing to a text does not fail.
-    let _is_written = writeln!(text, "{line}").is_ok();
+/// How policies and players fare.
+fn fares(page: &mut Page, rows: &[SeatTally]) {
+    let each: [(_, _, Read<SeatTally>); 5] = [
+        ("policy_games_total", "Games that a policy played in a seat.", |row| row.tally.games),
+        ("policy_wins_total", "Those that its side won.", |row| row.tally.wins),
+        ("policy_truncated_total", "Those that the tick limit ended.", |row| row.tally.truncated),
+        ("policy_captures_total", "Generals it took.", |row| row.tally.captures),
+        ("policy_ticks_total", "Ticks of its games.", |row| row.tally.ticks),
+    ];
+    for (name, help, value) in each {
+        page.family(Counter, name, help);
+        for row in rows {
+            let SeatTally { source, ruleset, policy, seat, .. } = row;
+            let labels: [(&str, &dyn std::fmt::Display); 4] =
+                [("source", source), ("ruleset", ruleset), ("policy", policy), ("seat", seat)];
+            page.sample(name, &labels, value(row));
+        }
+    }
 }

@@ -5,49 +5,41 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc::SyncSender},
     thread::{Builder, JoinHandle},
     time::Duration,
 };
 
-use arrow_flight::flight_service_server::FlightServiceServer;
-use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
+use systems::record::GameRecord;
+use tokio::sync::watch;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tracing::{error, info};
 
 use super::{
     ServeError,
-    access::{Access, Scope, Token},
+    access::{Access, Token},
     collect::LiveCollector,
     datasets::Datasets,
     envs::{self, Sessions},
     flights::Offer,
-    games::{GameServiceServer, Games, RequestLimit},
     log::{Log, LogConfig},
-    metrics,
+    network,
     put::Taker,
     put_games::Referee,
     service::Service,
     share::Shares,
     simulation::{Simulated, Simulation},
+    snapshot::Director,
+    sources::Sources,
     spill::{self, Spill, SpillConfig},
-    stats::Stats,
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
     archive::{ArchiveConfig, Archivist},
 };
 
-/// How often the server looks for environments that nobody came back to.
-const REAPING: Duration = Duration::from_secs(1);
-
-/// Bytes that a client may send ahead, in a stream: a batch of actions for many environments.
-const WINDOW_BYTES: u32 = 1 << 20;
-
-/// Requests and streams of one connection; how many streams there are is limited elsewhere.
-const CONCURRENT: u32 = 100_000;
-
 /// Bytes of a message that a client sends.
-const MESSAGE_BYTES: usize = 16 << 20;
+pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -144,6 +136,20 @@ impl ServerConfig {
         }
     }
 
+    fn builder(&self) -> Result<tonic::transport::Server, ServeError> {
+        let builder = tonic::transport::Server::builder();
+        match &self.tls {
+            Some(tls) => builder.tls_config(tls.config()).map_err(ServeError::Tls),
+            None => Ok(builder),
+        }
+    }
+
+    /// Who keeps finished games, if they are kept, and where to send them.
+    fn archivist(&self) -> Result<Option<(Archivist, SyncSender<GameRecord>)>, ServeError> {
+        let archive = self.archive.clone().map(Archivist::start).transpose();
+        archive.map_err(|source| ServeError::Thread { name: "archive", source })
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             streams: self.max_streams,
@@ -217,61 +223,58 @@ impl Server {
     /// Addresses that cannot be listened on, games that cannot be played.
     pub fn start(config: &ServerConfig, simulated: Simulated) -> Result<Self, ServeError> {
         config.check_exposed()?;
-        let mut builder = tonic::transport::Server::builder();
-        if let Some(tls) = &config.tls {
-            builder = builder.tls_config(tls.config()).map_err(ServeError::Tls)?;
-        }
+        let builder = config.builder()?;
         let (format, reward) = (simulated.format, simulated.reward);
-        let simulation = Simulation::new(simulated, &config.learners)?;
-        let (schema, policies) =
-            (simulation.rows().schema().clone(), simulation.rows().policies().clone());
+        let (director, commands) = Director::new(&simulated);
+        let simulation = Simulation::new(simulated, &config.learners, commands)?;
+        let rows = simulation.rows();
+        let (schema, policies) = (rows.schema().clone(), rows.policies().clone());
         let log = Log::new(config.log());
         let spill = config.spill.as_ref().map(|spill| Spill::open(spill, &schema, &policies));
         let spill = spill.transpose()?.map(Arc::new);
         let pool = simulation.pool().clone();
-        let collector =
-            LiveCollector::new(log.clone(), pool, format, schema.clone(), policies.clone());
-        let collector = Box::new(collector);
+        let (columns, names) = (schema.clone(), policies.clone());
+        let collector = Box::new(LiveCollector::new(log.clone(), pool, format, columns, names));
         let collection = envs::Collection { log: log.clone(), format, policies: policies.clone() };
         let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
         let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
         let shares = Arc::new(Shares::new(schema, policies, format));
         let datasets = Datasets::open(&config.datasets, config.max_streams)?;
-        let offer = Arc::new(Offer { shares, datasets });
         let (stop, stopped) = watch::channel(false);
         let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
         let sessions = Sessions::new(limits, stopped.clone(), collection);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| ServeError::Thread { name: "network", source })?;
-        let (listener, address) = listen(&runtime, config.address)?;
-        let metrics = config.metrics.map(|address| listen(&runtime, address)).transpose()?;
-        let (metrics, metrics_address) = metrics.unzip();
-        let archive = config.archive.clone().map(Archivist::start).transpose();
-        let archive = archive.map_err(|source| ServeError::Thread { name: "archive", source })?;
-        let (archivist, finished) = archive.unzip();
+        let (runtime, listeners) = network::listen(config)?;
+        let address = listeners.address;
+        let metrics_address = listeners.metrics.as_ref().and_then(|page| page.local_addr().ok());
+        let (archivist, finished) = config.archivist()?.unzip();
         let (mut arena, live) = Arena::new(config.live.clone(), finished, Some(collector));
-        let service = Service {
+        let offer = Arc::new(Offer { shares, datasets, analytics: arena.analytics() });
+        let sources = Sources {
             log: log.clone(),
             spill: spill.clone(),
             offer,
             sessions,
-            access: Access::new(&config.tokens),
             live: live.clone(),
-            taker: Arc::new(taker),
-            limits: config.limits(),
+            simulation: simulation.stats(),
         };
+        let access = Access::new(&config.tokens);
+        let (taker, limits) = (Arc::new(taker), config.limits());
+        let service = Service { sources, access, director, taker, limits };
+        info!(%address, tls = config.tls.is_some(), tokens = config.tokens.len(), "listening");
         let config = config.clone();
         let network = spawn("network", move || {
-            network(&runtime, builder, (listener, metrics), service, stopped, &config)
+            told("network", network::run(&runtime, builder, listeners, service, stopped, &config))
         })?;
         let world_log = log.clone();
-        let simulation = spawn("simulation", move || simulation.run(&world_log, &mut arena))?;
+        let simulation = spawn("simulation", move || {
+            told("simulation", simulation.run(&world_log, &mut arena))
+        })?;
         let (simulation, network) = (Some(simulation), Some(network));
         let spill_log = log.clone();
-        let spill = spill.map(|spill| spawn("spill", move || spill::keep(&spill_log, &spill)));
-        let spill = spill.transpose()?;
+        let keep = |spill: Arc<Spill>| {
+            spawn("spill", move || told("spill", spill::keep(&spill_log, &spill)))
+        };
+        let spill = spill.map(keep).transpose()?;
         Ok(Self {
             address,
             metrics_address,
@@ -306,6 +309,7 @@ impl Server {
     ///
     /// What went wrong in the world or in the network while they ran.
     pub fn stop(mut self) -> Result<(), ServeError> {
+        info!("stopping");
         self.log.stop();
         self.live.stop();
         let world = ended("simulation", self.simulation.take());
@@ -320,6 +324,7 @@ impl Server {
             Some(None) => Err(ServeError::Panicked("archive")),
             Some(Some(written)) => written.map_err(ServeError::from),
         };
+        info!("stopped");
         world.and(network).and(spill).and(archive)
     }
 
@@ -338,14 +343,6 @@ impl Drop for Server {
     }
 }
 
-/// Listens at an address, and returns it with the port that was free.
-fn listen(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |source| ServeError::Listen { address, source };
-    let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
 /// Starts a thread with a name.
 pub(super) fn spawn<T: Send + 'static>(
     name: &'static str,
@@ -355,73 +352,15 @@ pub(super) fn spawn<T: Send + 'static>(
     spawned.map_err(|source: io::Error| ServeError::Thread { name, source })
 }
 
+/// Logs with what error a thread ended, which the caller hears of when the server stops.
+fn told(thread: &'static str, result: Result<(), ServeError>) -> Result<(), ServeError> {
+    result.inspect_err(|error| error!(thread, error = error.to_string(), "a thread failed"))
+}
+
 fn ended(
     name: &'static str,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
 ) -> Result<(), ServeError> {
     let Some(thread) = thread else { return Ok(()) };
     thread.join().unwrap_or(Err(ServeError::Panicked(name)))
-}
-
-fn network(
-    runtime: &Runtime,
-    builder: tonic::transport::Server,
-    (listener, metrics): (TcpListener, Option<TcpListener>),
-    service: Service,
-    stopped: watch::Receiver<bool>,
-    config: &ServerConfig,
-) -> Result<(), ServeError> {
-    // Small messages are not held back to be sent together.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let stop = |mut stopped: watch::Receiver<bool>| async move {
-        // A server that was dropped is to stop as well.
-        let _is_alive = stopped.wait_for(|&is_stopped| is_stopped).await.is_ok();
-    };
-    let sessions = service.sessions.clone();
-    let (log, offer, counted) = (service.log.clone(), service.offer.clone(), sessions.clone());
-    let spill = service.spill.clone();
-    let stats = move || Stats::of(&log, spill.as_deref(), &offer.shares.sent, counted.counts());
-    let (live, access) = (service.live.clone(), service.access.clone());
-    let games = Games::new(live.clone());
-    let limit = Arc::new(RequestLimit::new(config.live.requests_per_second));
-    let check = move |request: tonic::Request<()>| {
-        access.check(request.metadata(), Scope::Drive)?;
-        limit.check(request)
-    };
-    runtime.block_on(async {
-        let serving = builder
-            .http2_keepalive_interval(Some(config.keepalive))
-            .http2_keepalive_timeout(Some(config.keepalive))
-            .max_concurrent_streams(CONCURRENT)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(GameServiceServer::with_interceptor(games, check))
-            .serve_with_incoming_shutdown(incoming, stop(stopped.clone()));
-        let sessions_left = async {
-            loop {
-                tokio::time::sleep(REAPING).await;
-                sessions.give_up_late();
-            }
-        };
-        let telling = async {
-            match metrics {
-                Some(listener) => {
-                    let _ended = axum::serve(listener, metrics::router(stats, live)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
-        let overdue = async {
-            stop(stopped).await;
-            // Streams that nobody reads do not end by themselves.
-            tokio::time::sleep(config.grace).await;
-        };
-        tokio::select! {
-            result = serving => result.map_err(ServeError::from),
-            () = overdue => Ok(()),
-            () = sessions_left => Ok(()),
-            () = telling => Ok(()),
-        }
-    })
 }

@@ -13,29 +13,21 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{
     ServeError,
     access::{Access, Scope},
-    actions,
-    envs::{self, Sessions},
-    flights::{Flight, Offer},
-    log::Log,
+    actions, envs,
+    flights::Flight,
     put::{self, Taker},
     server::Limits,
-    spill::Spill,
+    snapshot::Director,
+    sources::Sources,
     stream,
     ticket::Ticket,
 };
-use crate::live::LiveHandle;
-
-/// The name of the action that tells of live games too.
-const STATS: &str = "stats";
 
 /// What answers requests.
 pub(super) struct Service {
-    pub(super) log: Arc<Log>,
-    pub(super) spill: Option<Arc<Spill>>,
-    pub(super) offer: Arc<Offer>,
-    pub(super) sessions: Arc<Sessions>,
+    pub(super) sources: Sources,
     pub(super) access: Access,
-    pub(super) live: LiveHandle,
+    pub(super) director: Director,
     pub(super) taker: Arc<Taker>,
     pub(super) limits: Limits,
 }
@@ -78,7 +70,8 @@ impl FlightService for Service {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        let flights = self.offer.flights().into_iter().map(|flight| flight.info(&self.offer));
+        let flights =
+            self.sources.offer.flights().into_iter().map(|flight| flight.info(&self.sources.offer));
         Ok(answers(flights.collect::<Result<_, _>>()?))
     }
 
@@ -87,7 +80,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.offer)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.info(&self.sources.offer)?))
     }
 
     async fn poll_flight_info(
@@ -102,7 +95,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
         let _pass = self.access.check(request.metadata(), Scope::Read)?;
-        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.offer)?))
+        Ok(Response::new(Flight::of(request.into_inner())?.schema(&self.sources.offer)?))
     }
 
     async fn do_get(
@@ -112,9 +105,17 @@ impl FlightService for Service {
         let pass = self.access.check(request.metadata(), Scope::Read)?;
         let place = pass.stream()?;
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
+        if ticket.is_analytics {
+            return Ok(answers(self.sources.offer.analytics()?));
+        }
         let rows = match &ticket.dataset {
-            Some(name) => self.offer.datasets.stream(name, &ticket)?,
-            None => stream::open(&self.log, self.spill.as_ref(), &self.offer.shares, &ticket)?,
+            Some(name) => self.sources.offer.datasets.stream(name, &ticket)?,
+            None => stream::open(
+                &self.sources.log,
+                self.sources.spill.as_ref(),
+                &self.sources.offer.shares,
+                &ticket,
+            )?,
         };
         // The place is free again when the stream is dropped, whoever ends it.
         Ok(Response::new(Box::pin(rows.map(move |row| {
@@ -139,12 +140,9 @@ impl FlightService for Service {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let mut answer = actions::run(self, request.metadata(), request.get_ref())?;
-        if let (true, Some(told)) = (request.get_ref().r#type == STATS, answer.as_object_mut()) {
-            let live = self.live.stats().await?;
-            told.insert("live".to_owned(), serde_json::to_value(live).unwrap_or_default());
-        }
-        Ok(answers(vec![arrow_flight::Result::new(answer.to_string())]))
+        let (metadata, _, action) = request.into_parts();
+        let answer = actions::run(self, &metadata, &action).await?;
+        Ok(answers(vec![arrow_flight::Result::new(answer)]))
     }
 
     async fn list_actions(
@@ -160,7 +158,7 @@ impl FlightService for Service {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
         let pass = self.access.check(request.metadata(), Scope::Drive)?;
-        let answers = envs::serve(self.sessions.clone(), pass, request.into_inner());
+        let answers = envs::serve(self.sources.sessions.clone(), pass, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 }

@@ -3,25 +3,36 @@
 //! Live games are played on the same thread and come first. What may have to wait for readers is
 //! a third thread, the publisher: while it does, simulated games stand still and live ones go on.
 
-use std::{future::pending, sync::Arc};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use datasets::live::{LiveBatch, LiveRows, pool::RowPool};
 use systems::{
     policies::Policy,
+    record::GameRecord,
     reward::Reward,
     rollout::{Rollout, RolloutSpec},
     rows::RowFormat,
     world::{World, WorldConfig},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
 
 use super::{
     ServeError,
     log::{Log, Wait},
     server::spawn,
+    snapshot::Command,
+    stats::SimulationStats,
 };
-use crate::live::{Arena, arena::Batch};
+use crate::{
+    analytics::{Analytics, Source},
+    live::{Arena, arena::Batch},
+};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -38,11 +49,17 @@ pub struct Simulated {
     pub world: WorldConfig,
 }
 
+/// One step in so many is played phase by phase, with a look at the clock between them. It may take
+/// half as long again as others, so all steps together take less than 1 % longer.
+const SAMPLED: u64 = 64;
+
 /// A world, and what becomes of its rows.
 pub(super) struct Simulation {
     rollout: Rollout,
     pool: Arc<RowPool>,
     live: LiveRows,
+    commands: mpsc::Receiver<Command>,
+    stats: Arc<Mutex<SimulationStats>>,
 }
 
 impl Simulation {
@@ -51,7 +68,11 @@ impl Simulation {
     /// # Errors
     ///
     /// [`ServeError::World`] for games that cannot be played.
-    pub(super) fn new(simulated: Simulated, learners: &[String]) -> Result<Self, ServeError> {
+    pub(super) fn new(
+        simulated: Simulated,
+        learners: &[String],
+        commands: mpsc::Receiver<Command>,
+    ) -> Result<Self, ServeError> {
         let Simulated { spec, format, reward, at_once, world } = simulated;
         let pool = Arc::new(RowPool::default());
         let simulated = spec.policies.iter().map(|policy| policy.name());
@@ -68,7 +89,8 @@ impl Simulation {
         let live = LiveRows::new(format, &ruleset, &names, number, pool.clone());
         let mut world = World::new(world)?;
         world.collect_rows(pool.clone(), format, reward);
-        Ok(Self { rollout: Rollout::in_world(spec, at_once, world)?, pool, live })
+        let rollout = Rollout::in_world(spec, at_once, world)?;
+        Ok(Self { rollout, pool, live, commands, stats: Arc::default() })
     }
 
     /// Where its world's rows go first.
@@ -79,6 +101,11 @@ impl Simulation {
     /// The rows it makes.
     pub(super) fn rows(&self) -> &LiveRows {
         &self.live
+    }
+
+    /// What it tells of itself while it runs.
+    pub(super) fn stats(&self) -> Arc<Mutex<SimulationStats>> {
+        self.stats.clone()
     }
 
     /// Plays until the arena is told to stop; readers end after the last row of the last game.
@@ -97,7 +124,16 @@ impl Simulation {
                 readers.close_simulated();
             }
         })?;
-        let mut beside = Beside { simulation: self, log: log.clone(), batches: Some(batches) };
+        let analytics = arena.analytics();
+        let mut beside = Beside {
+            simulation: self,
+            log: log.clone(),
+            analytics,
+            batches: Some(batches),
+            told: None,
+            restoring: None,
+            left: Vec::new(),
+        };
         let result = clock.block_on(arena.run(&mut beside));
         drop(beside);
         publisher.join().map_err(|_panic| ServeError::Panicked("publisher"))?;
@@ -105,6 +141,39 @@ impl Simulation {
         log.close();
         result
     }
+
+    /// One step, which is measured.
+    fn step(&mut self) -> Result<Vec<GameRecord>, ServeError> {
+        let began = Instant::now();
+        let steps = self.stats.lock().unwrap_or_else(PoisonError::into_inner).steps;
+        let mut phases = None;
+        let ended = if steps.is_multiple_of(SAMPLED) {
+            let (mut last, times) = (began, phases.insert([0; 6]));
+            self.rollout.step_by_phase(|phase| {
+                let now = Instant::now();
+                times[phase as usize] = nanoseconds(last, now);
+                last = now;
+            })?
+        } else {
+            self.rollout.step()?
+        };
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.steps += 1;
+        stats.step_ns += nanoseconds(began, Instant::now());
+        stats.playing = self.rollout.playing() as u64;
+        stats.ended += ended.len() as u64;
+        if let Some(times) = phases {
+            stats.sampled_steps += 1;
+            for (sum, time) in stats.phase_ns.iter_mut().zip(times) {
+                *sum += time;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+fn nanoseconds(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Puts batches into the log, which may have to wait for readers.
@@ -120,8 +189,58 @@ fn publish(log: &Log, mut batches: mpsc::Receiver<Vec<LiveBatch>>) {
 struct Beside {
     simulation: Simulation,
     log: Arc<Log>,
+    analytics: Analytics,
     /// Where batches go; none when all games are over.
     batches: Option<mpsc::Sender<Vec<LiveBatch>>>,
+    /// A command that came while there was nothing to do.
+    told: Option<Command>,
+    /// Who waits for the games to stand where they stood.
+    restoring: Option<oneshot::Sender<Result<(), ServeError>>>,
+    /// Rows from before the games went back.
+    left: Vec<LiveBatch>,
+}
+
+impl Beside {
+    /// Obeys the commands that wait, of which a restoration goes on for many steps.
+    fn obey(&mut self) -> Result<(), ServeError> {
+        while self.restoring.is_none() {
+            let told = self.told.take();
+            let Some(command) = told.or_else(|| self.simulation.commands.try_recv().ok()) else {
+                break;
+            };
+            match command {
+                Command::Snapshot(answer) => {
+                    // Who asked may be gone.
+                    let _is_heard = answer.send(self.simulation.rollout.snapshot());
+                }
+                Command::Restore(_, answer) if self.batches.is_none() => {
+                    let _is_heard = answer.send(Err(ServeError::Finished));
+                }
+                Command::Restore(snapshot, answer) => {
+                    info!(games = snapshot.games.len(), "restoring");
+                    let Simulation { rollout, live, .. } = &mut self.simulation;
+                    self.left.extend(live.finish()?);
+                    rollout.rewind(&snapshot)?;
+                    self.restoring = Some(answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One step on the way back, between which live games are played.
+    fn catch_up(&mut self) -> Result<(), ServeError> {
+        let Simulation { rollout, pool, live, .. } = &mut self.simulation;
+        if rollout.catch_up()? {
+            // Rows of all but the last step were made before, and those of the last one wait here
+            // for what came of them.
+            drop(live.step(pool.drain())?);
+        } else if let Some(answer) = self.restoring.take() {
+            info!("restored");
+            let _is_heard = answer.send(Ok(()));
+        }
+        Ok(())
+    }
 }
 
 impl Batch for Beside {
@@ -132,24 +251,44 @@ impl Batch for Beside {
     }
 
     fn step(&mut self) -> Result<bool, ServeError> {
-        let Simulation { rollout, pool, live } = &mut self.simulation;
+        self.obey()?;
+        if self.simulation.rollout.is_behind() {
+            self.catch_up()?;
+            return Ok(true);
+        }
         let Some(batches) = &self.batches else { return Ok(false) };
         let Ok(place) = batches.try_reserve() else { return Ok(false) };
-        if rollout.is_finished() || self.log.is_stopping() {
-            place.send(live.finish()?);
+        let mut made = std::mem::take(&mut self.left);
+        let simulation = &mut self.simulation;
+        if simulation.rollout.is_finished() || self.log.is_stopping() {
+            made.extend(simulation.live.finish()?);
+            place.send(made);
             self.batches = None;
             return Ok(true);
         }
-        rollout.step()?;
-        place.send(live.step(pool.drain())?);
+        for game in simulation.step()? {
+            let GameRecord { ruleset, policies, outcome, .. } = &game;
+            self.analytics.add(Source::Simulated, &ruleset.name, policies, outcome);
+        }
+        made.extend(simulation.live.step(simulation.pool.drain())?);
+        place.send(made);
         Ok(true)
     }
 
     async fn ready(&mut self) {
-        match &self.batches {
-            // Taken at the next step.
-            Some(batches) => drop(batches.reserve().await),
-            None => pending().await,
+        let Self { batches, simulation, told, .. } = self;
+        let room = async {
+            match batches {
+                // Taken at the next step.
+                Some(batches) => drop(batches.reserve().await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = room => {}
+            Some(command) = simulation.commands.recv(), if told.is_none() => {
+                *told = Some(command);
+            }
         }
     }
 }

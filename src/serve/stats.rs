@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use systems::schedule::Phase;
 
 use super::{log::Log, spill::Spill};
 
@@ -75,6 +76,36 @@ pub struct StreamStats {
     pub behind: u64,
     /// What happens when it is slow.
     pub slow: &'static str,
+    /// Rows sent.
+    pub rows_sent: u64,
+    /// Bytes of their messages.
+    pub bytes_sent: u64,
+}
+
+/// How the simulated games stand, and what their steps take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SimulationStats {
+    /// Games that are being played.
+    pub playing: u64,
+    /// Games that were played to their end.
+    pub ended: u64,
+    /// Steps taken, each a tick of all games.
+    pub steps: u64,
+    /// What they took, in nanoseconds.
+    pub step_ns: u64,
+    /// Steps that were taken phase by phase, to be measured.
+    pub sampled_steps: u64,
+    /// What each phase of these took, in nanoseconds, in the order of [`Phase::ALL`].
+    #[serde(serialize_with = "by_phase")]
+    pub phase_ns: [u64; 6],
+}
+
+fn by_phase<S: Serializer>(times: &[u64; 6], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(times.len()))?;
+    for (phase, time) in Phase::ALL.iter().zip(times) {
+        map.serialize_entry(phase.name(), time)?;
+    }
+    map.end()
 }
 
 /// What was sent, over all streams.
@@ -117,6 +148,8 @@ pub struct Stats {
     pub sessions: u64,
     /// Environments in them.
     pub envs: u64,
+    /// The simulated games.
+    pub simulation: SimulationStats,
 }
 
 impl Stats {
@@ -126,9 +159,11 @@ impl Stats {
         spill: Option<&Spill>,
         sent: &Sent,
         (sessions, envs): (usize, usize),
+        simulation: SimulationStats,
     ) -> Self {
         let (earlier_bytes, most_bytes) = spill.map_or((0, 0), Spill::bytes);
         Self {
+            simulation,
             experiences: log.stats(),
             spill: SpillStats { earlier_bytes, most_bytes, ..log.spill_stats() },
             streams: log.streams(),

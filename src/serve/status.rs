@@ -1,6 +1,7 @@
 //! The one place where errors become codes of gRPC.
 
 use tonic::{Code, Status, metadata::MetadataValue};
+use tracing::{debug, error, warn};
 
 use super::ServeError;
 use crate::live::{LiveError, Reason};
@@ -27,6 +28,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         | ServeError::Exposed { .. }
         | ServeError::ExposedMetrics { .. }
         | ServeError::Thread { .. }
+        | ServeError::Reflection(_)
         | ServeError::World(_)
         | ServeError::Arrow(_)
         | ServeError::Archive(_)
@@ -37,7 +39,20 @@ pub(super) fn code(error: &ServeError) -> Code {
 
 impl From<ServeError> for Status {
     fn from(error: ServeError) -> Self {
-        Self::new(code(&error), error.to_string())
+        let code = code(&error);
+        log(code, &error);
+        Self::new(code, error.to_string())
+    }
+}
+
+/// Logs a refused request. The name of a session opens it, as a token does, and is not told.
+fn log(code: Code, error: &ServeError) {
+    let named = matches!(error, ServeError::Unknown { what: "session", .. });
+    let reason = if named { "no such session".to_owned() } else { error.to_string() };
+    match code {
+        Code::Internal | Code::DataLoss => error!(?code, reason, "request failed"),
+        Code::Unauthenticated | Code::PermissionDenied => warn!(?code, reason, "request refused"),
+        _ => debug!(?code, reason, "request refused"),
     }
 }
 
@@ -71,6 +86,8 @@ impl From<LiveError> for Status {
             Reason::NotAllowed => Code::PermissionDenied,
             Reason::Unavailable => Code::Unavailable,
         };
+        // What was asked for may have been a token in the wrong place, so the word alone is logged.
+        debug!(?code, reason = reason.name(), "request refused");
         let mut status = Self::new(code, error.to_string());
         status.metadata_mut().insert(REASON, MetadataValue::from_static(reason.name()));
         status

@@ -329,6 +329,7 @@ impl Stream {
         }
         self.out.send(Ok(data)).await.map_err(|_closed| Cut::Gone)?;
         self.shares.sent.message(message.rows, message.bytes());
+        self.reader.sent(message.rows, message.bytes());
         Ok(())
     }
 }

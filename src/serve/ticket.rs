@@ -91,11 +91,13 @@ pub struct Ticket {
     pub dataset: Option<String>,
     /// What to do when the stream is slow.
     pub slow: Slow,
+    /// Whether it asks how policies fare, and not for rows of games.
+    pub is_analytics: bool,
 }
 
 /// Names of the fields, for the message about another one.
 const FIELDS: &str = "games, players, min_step, policies, rulesets, layout, columns, batch_rows, max_wait_ms, follow, \
-     after, run, slow, dataset";
+     after, run, slow, dataset, analytics";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.
 const MAX_WAIT_MS: u64 = 60_000;
@@ -137,6 +139,7 @@ impl Ticket {
                 "run" => ticket.run = Some(text(name, value)?),
                 "dataset" => ticket.dataset = Some(text(name, value)?),
                 "slow" => ticket.slow = slow(name, value)?,
+                "analytics" => ticket.is_analytics = boolean(name, value)?,
                 _ => {
                     return Err(malformed(
                         name,
@@ -146,6 +149,9 @@ impl Ticket {
             }
         }
         ticket.check_dataset()?;
+        if ticket.is_analytics && ticket != (Self { is_analytics: true, ..Self::default() }) {
+            return Err(malformed("analytics", "leave all other fields out: they are of rows"));
+        }
         Ok(ticket)
     }
 
@@ -254,7 +260,15 @@ mod tests {
         };
         let run = Some("7f".to_owned());
         let slow = Slow::DropOldest;
-        let wanted = Ticket { form, follow: true, after: Some(12), run, dataset: None, slow };
+        let wanted = Ticket {
+            form,
+            follow: true,
+            after: Some(12),
+            run,
+            dataset: None,
+            slow,
+            is_analytics: false,
+        };
         assert_eq!(Ticket::parse(text).unwrap(), wanted);
     }
 
@@ -287,6 +301,8 @@ mod tests {
             (r#"{"slow": "tape"}"#, "slow"),
             (r#"{"dataset": "old", "slow": "spill"}"#, "slow"),
             (r#"{"run": 7}"#, "run"),
+            (r#"{"analytics": 1}"#, "analytics"),
+            (r#"{"analytics": true, "follow": true}"#, "analytics"),
             (r#"{"dataset": "old", "follow": true}"#, "follow"),
             (r#"{"dataset": "old", "slow": "drop_oldest"}"#, "slow"),
             (r#"{"dataset": "old", "max_wait_ms": 1}"#, "max_wait_ms"),

@@ -1,4 +1,4 @@
-//! Ratings of contestants from their games: Elo with intervals, and OpenSkill.
+//! Ratings of contestants from their games: Elo with intervals, and `OpenSkill`.
 
 use skillratings::{
     Outcomes,
@@ -110,7 +110,7 @@ fn inverted(mut matrix: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     inverse
 }
 
-/// OpenSkill ratings after the games in their order: mean and standard deviation of each
+/// `OpenSkill` ratings after the games in their order: mean and standard deviation of each
 /// contestant's skill, from 25 and 8.33 on.
 ///
 /// Source: R. C. Weng and C.-J. Lin, "A Bayesian approximation method for online ranking", 2011;
@@ -162,7 +162,8 @@ mod tests {
         let error = 1.96 * PER_E * 0.5 * (4.0_f64 / 400.0).sqrt();
         assert!(((high - low) / 2.0 - error).abs() < 0.01, "{low} {high} {error}");
         // More games, or more opponents, tell more.
-        let more = Standings::of(2, &played.repeat(4)).elo_interval[0];
+        let four_times: Vec<_> = played.iter().cycle().take(4 * played.len()).cloned().collect();
+        let more = Standings::of(2, &four_times).elo_interval[0];
         assert!((more[1] - more[0]) * 1.9 < high - low, "{more:?}");
         assert!(more[0] < 1500.0 && more[1] > 1500.0, "{more:?}");
     }

@@ -30,7 +30,7 @@ pub struct Standings {
     pub elo: Vec<f64>,
     /// Its 95 % interval.
     pub elo_interval: Vec<[f64; 2]>,
-    /// OpenSkill of each contestant (Weng and Lin, by the crate `skillratings`): mean and standard
+    /// `OpenSkill` of each contestant (Weng and Lin, by the crate `skillratings`): mean and standard
     /// deviation, from 25 and 8.33 on, after the games in their order.
     pub openskill: Vec<[f64; 2]>,
     /// Points of each contestant over its games.

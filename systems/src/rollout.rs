@@ -1,5 +1,7 @@
 //! Playing many games by built-in policies, a fixed number of them at a time.
 
+mod rewind;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
@@ -9,9 +11,12 @@ use crate::{
     record::{GameRecord, Outcome},
     replay::ScriptMoves,
     rules::ruleset::Ruleset,
+    schedule::Phase,
     start::Start,
     world::{GameId, GameSpec, World, WorldConfig, WorldError},
 };
+
+pub use self::rewind::RolloutSnapshot;
 
 /// Where the start positions of a rollout come from.
 #[derive(Clone, Debug)]
@@ -88,8 +93,23 @@ pub struct Rollout {
     world: World,
     rules: u8,
     next: u64,
-    playing: BTreeMap<GameId, (u64, Arc<Start>)>,
+    playing: BTreeMap<GameId, Playing>,
     ticks: u64,
+    /// Steps taken.
+    steps: u64,
+    /// Games that ended with the last step, and how many steps they had taken.
+    last_ended: Vec<(u64, u64)>,
+    /// What is left of going back to a snapshot.
+    behind: Option<rewind::Behind>,
+}
+
+/// A game that is played.
+struct Playing {
+    /// Its index.
+    game: u64,
+    start: Arc<Start>,
+    /// Steps of the rollout when it began.
+    began: u64,
 }
 
 impl Rollout {
@@ -113,10 +133,19 @@ impl Rollout {
         mut world: World,
     ) -> Result<Self, WorldError> {
         let rules = world.add_ruleset(&spec.ruleset)?;
-        let mut rollout =
-            Self { next: spec.first_game, spec, world, rules, playing: BTreeMap::new(), ticks: 0 };
+        let mut rollout = Self {
+            next: spec.first_game,
+            spec,
+            world,
+            rules,
+            playing: BTreeMap::new(),
+            ticks: 0,
+            steps: 0,
+            last_ended: Vec::new(),
+            behind: None,
+        };
         while rollout.playing.len() < at_once && rollout.has_next() {
-            rollout.begin(None)?;
+            rollout.begin_next(None)?;
         }
         Ok(rollout)
     }
@@ -126,9 +155,14 @@ impl Rollout {
     }
 
     /// Begins the next game, in the place of another if it fits.
-    fn begin(&mut self, place: Option<GameId>) -> Result<(), WorldError> {
+    fn begin_next(&mut self, place: Option<GameId>) -> Result<(), WorldError> {
         let game = self.next;
         self.next += 1;
+        self.begin(game, place)
+    }
+
+    /// Begins a game, in the place of another if it fits.
+    fn begin(&mut self, game: u64, place: Option<GameId>) -> Result<(), WorldError> {
         let start = self.spec.start(game);
         let policies = self.spec.policies_of(game, start.players());
         let spec = GameSpec {
@@ -151,7 +185,7 @@ impl Rollout {
             },
             None => self.world.create(&spec)?,
         };
-        self.playing.insert(id, (game, start));
+        self.playing.insert(id, Playing { game, start, began: self.steps });
         Ok(())
     }
 
@@ -165,7 +199,12 @@ impl Rollout {
         self.playing.is_empty()
     }
 
-    /// Game-ticks played so far.
+    /// Games that are being played.
+    pub fn playing(&self) -> usize {
+        self.playing.len()
+    }
+
+    /// Game-ticks of the games that ended so far.
     pub fn ticks(&self) -> u64 {
         self.ticks
     }
@@ -177,14 +216,39 @@ impl Rollout {
     /// See [`World::create`].
     pub fn step(&mut self) -> Result<Vec<GameRecord>, WorldError> {
         self.world.step();
+        self.after_step()
+    }
+
+    /// The same, one phase after the other over all games, which takes longer. `done` hears of
+    /// each phase when it is over, so that who has a clock can tell what it took.
+    ///
+    /// # Errors
+    ///
+    /// See [`World::create`].
+    pub fn step_by_phase(
+        &mut self,
+        mut done: impl FnMut(Phase),
+    ) -> Result<Vec<GameRecord>, WorldError> {
+        for phase in Phase::ALL {
+            self.world.step_phase(phase);
+            done(phase);
+        }
+        self.after_step()
+    }
+
+    /// The records of the games that ended, whose places the next ones take.
+    fn after_step(&mut self) -> Result<Vec<GameRecord>, WorldError> {
+        self.steps += 1;
+        self.last_ended.clear();
         let mut ended = self.world.take_ended();
-        ended.sort_unstable_by_key(|id| self.playing.get(id).map(|(game, _)| *game));
+        ended.sort_unstable_by_key(|id| self.playing.get(id).map(|playing| playing.game));
         let mut records = Vec::with_capacity(ended.len());
         for id in ended {
-            let Some((game, start)) = self.playing.remove(&id) else { continue };
+            let Some(Playing { game, start, began }) = self.playing.remove(&id) else { continue };
+            self.last_ended.push((game, self.steps - began));
             records.push(self.record(id, game, start)?);
             if self.has_next() {
-                self.begin(Some(id))?;
+                self.begin_next(Some(id))?;
             } else {
                 self.world.remove(id)?;
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch},
+    array::{AsArray, RecordBatch},
     datatypes::{Float32Type, UInt8Type, UInt32Type, UInt64Type},
 };
 use bivouac::serve::ServerConfig;

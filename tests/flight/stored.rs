@@ -36,7 +36,7 @@ fn a_dataset_is_a_flight_with_the_rows_of_its_files() {
         let mut client = connect(&uri).await;
         let listed = client.list_flights(Criteria::default()).await.unwrap().into_inner();
         let listed: Vec<_> = listed.map(Result::unwrap).collect().await;
-        assert_eq!(listed.len(), 2);
+        assert_eq!(listed.len(), 3);
         let path = vec!["dataset".to_owned(), "old".to_owned()];
         let info = client.get_flight_info(FlightDescriptor::new_path(path)).await.unwrap();
         let info = info.into_inner();

@@ -52,13 +52,14 @@ def test_a_stream_has_the_rows_of_the_dataset_of_the_same_games(serve, tmp_path)
 
 def test_flights_are_listed_with_a_schema_and_a_ticket_that_works(serve):
     client = serve(*GAMES)
-    (info,) = list(client.list_flights())
-    assert info.descriptor.path == [b"experiences"]
-    assert info.total_records == -1
-    assert info.schema == client.get_schema(info.descriptor).schema
-    reader = client.do_get(info.endpoints[0].ticket)
-    assert reader.schema == info.schema
-    reader.read_all()
+    flights = list(client.list_flights())
+    assert [info.descriptor.path for info in flights] == [[b"experiences"], [b"analytics"]]
+    for info in flights:
+        assert info.total_records == -1
+        assert info.schema == client.get_schema(info.descriptor).schema
+        reader = client.do_get(info.endpoints[0].ticket)
+        assert reader.schema == info.schema
+        reader.read_all()
 
 
 def test_filters_and_columns_are_applied(serve):

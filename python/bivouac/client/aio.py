@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -52,9 +52,21 @@ class AsyncClient:
         """See `Client.action`."""
         return await asyncio.to_thread(lambda: self.client.action(name, **arguments))
 
-    async def stats(self) -> dict[str, Any]:
+    async def stats(self, games: Iterable[int] | str | None = None) -> dict[str, Any]:
         """See `Client.stats`."""
-        return await asyncio.to_thread(self.client.stats)
+        return await asyncio.to_thread(self.client.stats, games)
+
+    async def snapshot(self) -> bytes:
+        """See `Client.snapshot`."""
+        return await asyncio.to_thread(self.client.snapshot)
+
+    async def restore(self, snapshot: bytes) -> int:
+        """See `Client.restore`."""
+        return await asyncio.to_thread(self.client.restore, snapshot)
+
+    async def analytics(self) -> pa.Table:
+        """See `Client.analytics`."""
+        return await asyncio.to_thread(self.client.analytics)
 
     def experiences(self, **options: Any) -> AsyncExperienceStream:
         """See `Client.experiences`. What it raises is raised by the first batch."""

@@ -59,7 +59,7 @@ class Flight:
     """Something that a server offers to read."""
 
     path: tuple[str, ...]
-    """`("experiences",)`, or `("dataset", name)`."""
+    """`("experiences",)`, `("analytics",)` or `("dataset", name)`."""
     schema: pa.Schema
     """Its columns."""
     total_records: int
@@ -141,15 +141,15 @@ class Client:
         Returns:
             Its answer, from JSON; None if it has none.
         """
-        body = json.dumps(arguments).encode() if arguments else b""
+        answer = self._act(name, json.dumps(arguments).encode() if arguments else b"")
+        return json.loads(answer) if answer else None
+
+    def _act(self, name: str, body: bytes) -> bytes:
         with translated():
             answers = list(
                 self._connections[0].do_action(flight.Action(name, body), options=self._call)
             )
-        if not answers:
-            return None
-        text = answers[0].body.to_pybytes()
-        return json.loads(text) if text else None
+        return answers[0].body.to_pybytes() if answers else b""
 
     def actions(self) -> dict[str, str]:
         """Names of the actions of the first server, with what they do."""
@@ -157,9 +157,44 @@ class Client:
             found = self._connections[0].list_actions(options=self._call)
             return {action.type: action.description for action in found}
 
-    def stats(self) -> dict[str, Any]:
-        """Rows made, kept, sent and dropped by the first server, its streams and its games."""
-        return self.action("stats")
+    def stats(self, games: Iterable[int] | str | None = None) -> dict[str, Any]:
+        """Rows made, kept, sent and dropped by the first server, its streams and its games.
+
+        Args:
+            games: indexes of games, or `"all"`: adds a list `games` with the rows that are kept of
+                each, by player, and the mean, least and largest reward.
+        """
+        if games is None:
+            return self.action("stats")
+        return self.action("stats", games=games if isinstance(games, str) else list(games))
+
+    def snapshot(self) -> bytes:
+        """Where the simulated games of the first server stand, for `restore` (scope `admin`)."""
+        return self._act("snapshot", b"")
+
+    def restore(self, snapshot: bytes) -> int:
+        """Brings the simulated games of the first server back to where they stood (scope `admin`).
+
+        They make the same rows from there on, which are numbered anew.
+
+        Args:
+            snapshot: what `snapshot` returned, of a server with the same options.
+
+        Returns:
+            How many games the snapshot has.
+
+        Raises:
+            InvalidRequest: it is of other games, or of another version.
+        """
+        return int(json.loads(self._act("restore", snapshot))["games"])
+
+    def analytics(self) -> pa.Table:
+        """How policies and players fare on the first server: a row for each kind of game
+        (`source`), `ruleset`, `policy` and seat (`agent_id`), with counts of games, wins, draws and
+        captures, the win rate, and the length of games in ticks."""
+        with translated():
+            ticket = flight.Ticket(b'{"analytics": true}')
+            return self._connections[0].do_get(ticket, options=self._call).read_all()
 
     def experiences(
         self,

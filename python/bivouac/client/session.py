@@ -118,16 +118,23 @@ class EnvSession:
         """Requests that are not answered yet."""
         return len(self._unanswered)
 
-    def send(self, actions: np.ndarray, group: int = 0) -> None:
+    def send(
+        self, actions: np.ndarray, group: int = 0, policy_version: int | None = None
+    ) -> None:
         """Asks for a step of a group.
 
         Args:
             actions: int32 `[envs * seats]`; -1 passes.
             group: which group.
+            policy_version: the version of the policy that chose them, from 0, which the answer's
+                `about["policy_version"]` says again.
         """
         column = pa.array(np.ascontiguousarray(actions, dtype=np.int32).reshape(-1))
         batch = pa.RecordBatch.from_arrays([column], schema=ACTIONS)
-        self._request(json.dumps({"group": group}).encode() if group else None, batch)
+        about = {"group": group} if group else {}
+        if policy_version is not None:
+            about["policy_version"] = int(policy_version)
+        self._request(json.dumps(about).encode() if about else None, batch)
 
     def command(self, name: str, group: int = 0, **fields: Any) -> None:
         """Asks for something else: reset, snapshot, restore, forget, copy, policy, stats, close."""

@@ -16,6 +16,7 @@ use systems::{
     rows::RowFormat,
 };
 
+use super::command::VERSION;
 use crate::serve::{ServeError, fields::malformed, status};
 
 /// The messages that answer one request.
@@ -75,14 +76,25 @@ impl Encoder {
         Ok(vec![metadata(about), columns])
     }
 
-    /// The rows of a group, and the last ones of episodes that ended if the next have begun.
-    pub(super) fn rows(&self, group: usize, envs: &VectorEnv) -> Result<Answer, ArrowError> {
+    /// The rows of a group, and the last ones of episodes that ended if the next have begun. All
+    /// say the version of the policy whose actions led to them, if it is known.
+    pub(super) fn rows(
+        &self,
+        group: usize,
+        envs: &VectorEnv,
+        version: Option<u64>,
+    ) -> Result<Answer, ArrowError> {
         let mut answer = Vec::new();
+        let mut about = json!({ "group": group });
+        if let Some(version) = version {
+            about[VERSION] = version.into();
+        }
         if let Some(finals) = envs.finals() {
-            let about = json!({ "group": group, "final_envs": finals.envs, "more": true });
+            let mut about = about.clone();
+            (about["final_envs"], about["more"]) = (json!(finals.envs), true.into());
             self.frame(&finals.frame, &about, &mut answer)?;
         }
-        self.frame(envs.frame(), &json!({ "group": group }), &mut answer)?;
+        self.frame(envs.frame(), &about, &mut answer)?;
         Ok(answer)
     }
 

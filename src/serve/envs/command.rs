@@ -15,6 +15,9 @@ use crate::serve::{
 /// Name of the column of actions.
 const ACTION: &str = "action";
 
+/// The version of the policy that chose a batch of actions.
+pub(super) const VERSION: &str = "policy_version";
+
 /// Names of the commands, for the message about another one.
 const COMMANDS: &str = "reset, snapshot, restore, forget, copy, policy, stats, close";
 
@@ -30,8 +33,9 @@ pub(super) struct Request {
 /// What is to be done with a group.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
-    /// Play a step: an action for each agent of each environment.
-    Step(Vec<i32>),
+    /// Play a step: an action for each agent of each environment, and the version of the policy
+    /// that chose them, if the client tells it.
+    Step { actions: Vec<i32>, version: Option<u64> },
     /// Begin new episodes, in some environments or all.
     Reset { envs: Option<Vec<usize>>, seeds: Option<Seeds> },
     /// Keep some environments, or all, as they are.
@@ -65,9 +69,14 @@ impl Request {
                 Err(error) => return Err(malformed("app_metadata", error.to_string())),
             },
         };
-        let mut commands = fields.iter().filter(|(name, _)| *name != "group");
+        let of_all = |name: &str| name == "group" || (rows.is_some() && name == VERSION);
+        let mut commands = fields.iter().filter(|(name, _)| !of_all(name));
         let what = match (rows, commands.next()) {
-            (Some(rows), None) => What::Step(actions(rows)?),
+            (Some(rows), None) => {
+                let version = fields.get(VERSION);
+                let version = version.map(|version| fields::unsigned(VERSION, version));
+                What::Step { actions: actions(rows)?, version: version.transpose()? }
+            }
             (None, Some((name, value))) => Self::command(name, value)?,
             (None, None) => {
                 let reason = format!("send a batch of actions, or a command: {COMMANDS}");
@@ -163,13 +172,26 @@ mod tests {
     #[test]
     fn actions_are_a_step_of_their_group() {
         let rows = batch("action", Arc::new(Int32Array::from(vec![3, -1])));
-        let what = What::Step(vec![3, -1]);
+        let what = What::Step { actions: vec![3, -1], version: None };
         assert_eq!(
             Request::parse(b"", Some(&rows)).unwrap(),
             Request { group: 0, what: what.clone() }
         );
         let of_group = Request::parse(br#"{"group": 1}"#, Some(&rows)).unwrap();
         assert_eq!(of_group, Request { group: 1, what });
+    }
+
+    #[test]
+    fn actions_may_come_with_the_version_of_their_policy() {
+        let rows = batch("action", Arc::new(Int32Array::from(vec![3])));
+        let request = Request::parse(br#"{"policy_version": 7}"#, Some(&rows)).unwrap();
+        assert_eq!(request.what, What::Step { actions: vec![3], version: Some(7) });
+        for text in [&br#"{"policy_version": -7}"#[..], br#"{"policy_version": "new"}"#] {
+            let error = Request::parse(text, Some(&rows)).unwrap_err().to_string();
+            assert!(error.starts_with("policy_version: "), "{error}");
+        }
+        let error = Request::parse(br#"{"policy_version": 7}"#, None).unwrap_err().to_string();
+        assert!(error.starts_with("policy_version: "), "{error}");
     }
 
     #[test]

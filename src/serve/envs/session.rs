@@ -143,10 +143,12 @@ impl Session {
             return Err(malformed("group", reason));
         };
         let chosen = |given: Option<Vec<usize>>| given.unwrap_or_else(|| (0..envs.len()).collect());
+        let mut stepped_by = None;
         match request.what {
-            What::Step(actions) => {
+            What::Step { actions, version } => {
                 envs.step(&actions).map_err(of_field("action"))?;
                 self.steps += 1;
+                stepped_by = version;
             }
             What::Reset { envs: given, seeds } => {
                 let mask = given.map(|given| mask(&given, envs.len())).transpose()?;
@@ -198,7 +200,7 @@ impl Session {
         if let Some(collecting) = &mut self.collecting {
             collecting.advance(group, &self.groups[group])?;
         }
-        Ok(self.encoder.rows(group, &self.groups[group])?)
+        Ok(self.encoder.rows(group, &self.groups[group], stepped_by)?)
     }
 
     /// What there is to tell of it.

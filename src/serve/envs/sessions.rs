@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::{sync::watch, time::Instant};
+use tracing::info;
 
 use super::{collecting::Collection, opening::Opening, session::Session};
 use crate::serve::ServeError;
@@ -111,6 +112,8 @@ impl Sessions {
         };
         let entry =
             Entry { session: session.clone(), envs, owner, connection: 0, alone_since: None };
+        // Its name opens it, as a token does, so it is logged by what it is.
+        info!(envs, token = entry.owner, "session opened");
         self.lock().by_name.insert(name.clone(), entry);
         Ok(Attached { sessions: self.clone(), name, connection: 0, session })
     }
@@ -170,6 +173,7 @@ impl Sessions {
         open.by_name.retain(|_, entry| {
             let is_late = entry.alone_since.is_some_and(|since| now - since >= self.limits.grace);
             if is_late {
+                info!(envs = entry.envs, token = entry.owner, "session given up");
                 open.envs -= entry.envs;
             }
             !is_late
@@ -184,6 +188,7 @@ impl Sessions {
         };
         entry.alone_since = Some(Instant::now());
         if is_over {
+            info!(envs = entry.envs, token = entry.owner, "session closed");
             open.envs -= entry.envs;
             open.by_name.remove(name);
         }

@@ -1,50 +1,58 @@
 //! The numbers of live games in the text form of Prometheus.
 
-use std::fmt::Write as _;
-
+use super::super::exposition::{
+    Kind::{Counter, Gauge, Histogram},
+    Page,
+};
 use crate::live::{
     game::Phase,
     stats::{LATENESS_US, LiveStats},
 };
 
 /// One metric after the other, each with what it is.
-pub(in crate::serve) fn text(stats: &LiveStats) -> String {
-    let mut text = String::new();
-    let mut line = |line: &str| {
-        // Writing to a text does not fail.
-        let _is_written = writeln!(text, "{line}").is_ok();
-    };
-    line("# HELP bivouac_live_games Live games by phase.\n# TYPE bivouac_live_games gauge");
+pub(in crate::serve) fn write(page: &mut Page, stats: &LiveStats) {
+    page.family(Gauge, "live_games", "Live games by phase.");
     for (phase, games) in Phase::ALL.iter().zip(stats.games) {
-        line(&format!("bivouac_live_games{{phase=\"{phase}\"}} {games}"));
+        page.sample("live_games", &[("phase", phase)], games);
     }
-    for (name, kind, help, value) in [
-        ("created_total", "counter", "Games created.", stats.created),
-        ("ended_total", "counter", "Games played to their end.", stats.ended),
-        ("aborted_total", "counter", "Games given up.", stats.aborted),
-        ("removed_total", "counter", "Games that expired or were deleted.", stats.removed),
-        ("kept_total", "counter", "Finished games handed to the archive.", stats.kept),
-        ("not_kept_total", "counter", "Finished games it had no room for.", stats.not_kept),
-        ("requests_total", "counter", "Requests answered.", stats.requests),
-        ("updates_total", "counter", "Updates put into streams.", stats.updates),
-        ("overflows_total", "counter", "Backlogs thrown away for a whole view.", stats.overflows),
-        ("streams", "gauge", "Streams that are open.", stats.streams),
-        ("timers", "gauge", "Deadlines that are set.", stats.timers),
-        ("deepest_queue", "gauge", "Most updates that waited for one stream.", stats.deepest),
+    for (name, help, value) in [
+        ("live_created_total", "Games created.", stats.created),
+        ("live_ended_total", "Games played to their end.", stats.ended),
+        ("live_aborted_total", "Games given up.", stats.aborted),
+        ("live_removed_total", "Games that expired or were deleted.", stats.removed),
+        ("live_expired_total", "Games whose time was over.", stats.expired),
+        ("live_kept_total", "Finished games handed to the archive.", stats.kept),
+        ("live_not_kept_total", "Finished games it had no room for.", stats.not_kept),
+        ("live_requests_total", "Requests answered.", stats.requests),
+        ("live_updates_total", "Updates put into streams.", stats.updates),
+        ("live_updates_sent_total", "Updates that streams were sent.", stats.updates_sent),
+        ("live_bytes_sent_total", "Bytes of these updates.", stats.bytes_sent),
+        ("live_overflows_total", "Backlogs thrown away for a whole view.", stats.overflows),
     ] {
-        line(&format!("# HELP bivouac_live_{name} {help}\n# TYPE bivouac_live_{name} {kind}"));
-        line(&format!("bivouac_live_{name} {value}"));
+        page.single(Counter, name, help, value);
     }
-    let name = "bivouac_live_lateness_us";
-    line(&format!("# HELP {name} How late ticks were, in microseconds.\n# TYPE {name} histogram"));
+    for (name, help, value) in [
+        ("live_streams", "Streams that are open.", stats.streams),
+        ("live_timers", "Deadlines that are set.", stats.timers),
+        ("live_waiting_updates", "Updates that wait for streams.", stats.waiting_updates),
+        ("live_deepest_queue", "Most updates that waited for one stream.", stats.deepest),
+        ("live_waiting_requests", "Requests that wait to be answered.", stats.waiting_requests),
+    ] {
+        page.single(Gauge, name, help, value);
+    }
+    lateness(page, stats);
+}
+
+fn lateness(page: &mut Page, stats: &LiveStats) {
+    page.family(Histogram, "live_lateness_us", "How late ticks were, in microseconds.");
     let mut ticks = 0;
     for (bound, count) in LATENESS_US.iter().zip(stats.lateness) {
         ticks += count;
-        line(&format!("{name}_bucket{{le=\"{bound}\"}} {ticks}"));
+        page.sample("live_lateness_us_bucket", &[("le", bound)], ticks);
     }
-    line(&format!("{name}_bucket{{le=\"+Inf\"}} {}", stats.ticks));
-    line(&format!("{name}_sum {}\n{name}_count {}", stats.late_us, stats.ticks));
-    text
+    page.sample("live_lateness_us_bucket", &[("le", &"+Inf")], stats.ticks);
+    page.sample("live_lateness_us_sum", &[], stats.late_us);
+    page.sample("live_lateness_us_count", &[], stats.ticks);
 }
 
 #[cfg(test)]
@@ -56,7 +64,9 @@ mod tests {
         let mut stats = LiveStats { ticks: 4, late_us: 1_234, ..LiveStats::default() };
         (stats.lateness[0], stats.lateness[2], stats.lateness[LATENESS_US.len()]) = (2, 1, 1);
         stats.games[Phase::Running as usize] = 7;
-        let text = text(&stats);
+        let mut page = Page::default();
+        write(&mut page, &stats);
+        let text = page.into_text();
         for wanted in [
             "bivouac_live_games{phase=\"running\"} 7",
             "bivouac_live_lateness_us_bucket{le=\"500\"} 2",

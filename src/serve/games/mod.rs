@@ -1,5 +1,6 @@
 //! Live games over gRPC: the service translates between wire messages and the arena's requests.
 
+mod client;
 mod limit;
 pub(super) mod metrics;
 mod play;
@@ -11,14 +12,18 @@ use std::{
     task::{Context, Poll},
 };
 
+use prost::Message;
 use proto::v1::{self, game_service_server::GameService};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 pub use proto::v1::game_service_server::GameServiceServer;
 
-pub use self::limit::RequestLimit;
-use self::settings::Rulesets;
+pub(in crate::serve) use self::client::Gate;
+use self::{
+    client::{Client, StreamPlace},
+    settings::Rulesets,
+};
 use crate::live::{
     LiveError, LiveHandle,
     lobby::{parse_id, show},
@@ -45,14 +50,24 @@ impl Games {
 }
 
 /// A stream of updates as the wire has them.
-pub struct Updates(Watching);
+pub struct Updates {
+    watching: Watching,
+    /// Held until the stream is dropped, whoever ends it.
+    _place: StreamPlace,
+}
 
 impl Stream for Updates {
     type Item = Result<v1::Update, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.0).poll_next(context);
-        next.map(|update| update.map(|update| Ok(wire::update(&update))))
+        let next = Pin::new(&mut self.watching).poll_next(context);
+        next.map(|update| {
+            update.map(|update| {
+                let update = wire::update(&update);
+                self.watching.sent(update.encoded_len());
+                Ok(update)
+            })
+        })
     }
 }
 
@@ -71,10 +86,11 @@ impl GameService for Games {
         &self,
         request: Request<v1::CreateGameRequest>,
     ) -> Result<Response<v1::CreateGameResponse>, Status> {
+        let creator = Client::of(&request).creator();
         let settings = self.rulesets.settings(request.into_inner())?;
         let seed = settings.seed;
         let settings = Box::new(settings);
-        let created = self.live.ask(|to| request::Request::Create(settings, to)).await?;
+        let created = self.live.ask(|to| request::Request::Create(settings, creator, to)).await?;
         Ok(Response::new(v1::CreateGameResponse {
             game_id: show(created.game),
             owner_token: created.owner.reveal(),
@@ -155,25 +171,37 @@ impl GameService for Games {
         &self,
         request: Request<v1::StreamGameRequest>,
     ) -> Result<Response<Self::StreamGameStream>, Status> {
+        let client = Client::of(&request);
         let v1::StreamGameRequest { game_id, token } = request.into_inner();
         let key = key(&game_id, &token)?;
-        Ok(Response::new(Updates(self.live.ask(|to| request::Request::Watch(key, to)).await?)))
+        let place = client.stream()?;
+        let watching = self.live.ask(|to| request::Request::Watch(key, to)).await?;
+        Ok(Response::new(Updates { watching, _place: place }))
     }
 
     async fn play(
         &self,
         request: Request<Streaming<v1::PlayRequest>>,
     ) -> Result<Response<Self::PlayStream>, Status> {
+        let client = Client::of(&request);
+        let place = client.stream()?;
         let responses = play::open(self.live.clone(), request.into_inner()).await?;
-        Ok(Response::new(Box::pin(responses.map(Ok))))
+        // The place is free again when the stream is dropped, whoever ends it.
+        Ok(Response::new(Box::pin(responses.map(move |response| {
+            let _place = &place;
+            Ok(response)
+        }))))
     }
 
     async fn spectate(
         &self,
         request: Request<v1::SpectateRequest>,
     ) -> Result<Response<Self::SpectateStream>, Status> {
+        let client = Client::of(&request);
         let game = parse_id(&request.into_inner().game_id)?;
-        Ok(Response::new(Updates(self.live.ask(|to| request::Request::Spectate(game, to)).await?)))
+        let place = client.stream()?;
+        let watching = self.live.ask(|to| request::Request::Spectate(game, to)).await?;
+        Ok(Response::new(Updates { watching, _place: place }))
     }
 
     async fn list_games(

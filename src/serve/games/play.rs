@@ -1,5 +1,6 @@
 //! `Play`: orders up and updates down, on one stream.
 
+use prost::Message;
 use proto::v1::{self, play_request, play_response::Kind};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
@@ -62,7 +63,9 @@ async fn play(mut player: Player, mut requests: Streaming<v1::PlayRequest>) {
         let response = tokio::select! {
             update = player.watching.next() => {
                 let Some(update) = update else { return };
-                v1::PlayResponse { kind: Some(Kind::Update(wire::update(&update))), id: 0 }
+                let update = wire::update(&update);
+                player.watching.sent(update.encoded_len());
+                v1::PlayResponse { kind: Some(Kind::Update(update)), id: 0 }
             }
             request = requests.message(), if is_heard => {
                 let Ok(Some(request)) = request else {

@@ -22,6 +22,8 @@ pub(super) struct Place {
     pub(super) fate: Option<Fate>,
     /// Since when no client is connected; the rows are kept for it for a while.
     pub(super) left: Option<Instant>,
+    /// Rows and bytes that it was sent.
+    pub(super) sent: (u64, u64),
 }
 
 /// Why a stream has to end.
@@ -39,7 +41,7 @@ pub(super) enum Fate {
 
 impl Place {
     pub(super) fn new(next: u64, slow: Slow, form: &Form) -> Self {
-        Self { next, held: next, slow, form: form.clone(), fate: None, left: None }
+        Self { next, held: next, slow, form: form.clone(), fate: None, left: None, sent: (0, 0) }
     }
 
     /// Whether a client is connected.

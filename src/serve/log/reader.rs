@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use datasets::spill::Segment;
 use tokio::{sync::watch, time::Instant};
+use tracing::info;
 
 use super::{Entry, Log};
 use crate::serve::{ServeError, ticket::Slow};
@@ -120,6 +121,14 @@ impl Reader {
         self.log.moved.notify_all();
     }
 
+    /// Counts a message that it was sent.
+    pub fn sent(&self, rows: u64, bytes: u64) {
+        if let Some(place) = self.log.lock().readers.get_mut(&self.id) {
+            place.sent.0 += rows;
+            place.sent.1 += bytes;
+        }
+    }
+
     /// Says which row is the first that the client may not have got.
     pub fn hold(&mut self, first: u64) {
         let state = &mut *self.log.lock();
@@ -145,6 +154,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        info!(stream = self.id, is_done = self.is_done, "stream ended");
         let state = &mut *self.log.lock();
         match state.readers.get_mut(&self.id) {
             // The client may come back for what it has not got.

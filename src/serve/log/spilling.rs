@@ -226,8 +226,11 @@ impl Log {
         }
     }
 
-    /// Forgets all segments, and returns them, if no client is expected back; the number of all rows
-    /// otherwise.
+    /// The number of all rows, for clients that may come back.
+    ///
+    /// # Errors
+    ///
+    /// The segments, which are forgotten, if no client is expected back.
     pub fn spill_end(&self) -> Result<u64, Vec<Arc<Segment>>> {
         let mut state = self.lock();
         if state.has_spills() { Ok(state.end) } else { Err(mem::take(&mut state.segments).into()) }

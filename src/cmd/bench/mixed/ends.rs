@@ -125,7 +125,7 @@ mod tests {
             match wanted {
                 None => assert_eq!(found, None, "{ended:?}"),
                 Some(wanted) => {
-                    assert!(found.as_ref().is_some_and(|it| it.contains(wanted)), "{found:?}")
+                    assert!(found.as_ref().is_some_and(|it| it.contains(wanted)), "{found:?}");
                 }
             }
         }

@@ -90,17 +90,15 @@ pub fn draw(frame: &mut Frame<'_>, session: &Session, clock: Clock) {
 fn header(session: &Session, clock: Clock) -> Line<'static> {
     let (board, info) = (&session.board, &session.info);
     let (turn, half) = (board.tick / 2, if board.tick % 2 == 0 { 0 } else { 5 });
+    let is_cut_off = !session.is_connected && !board.is_over();
     let waits = match board.phase {
+        _ if is_cut_off => " · not connected".to_owned(),
         v1::Phase::Running => pace(session, clock),
         phase => format!(" · {}", phase.as_str_name().trim_start_matches("PHASE_").to_lowercase()),
     };
-    let is_cut_off = !session.is_connected && !board.is_over();
     let text = format!(
-        " seat {} · {} · tick {} (turn {turn}.{half}){waits}{}",
-        board.seat,
-        info.ruleset,
-        board.tick,
-        if is_cut_off { " · not connected" } else { "" }
+        " seat {} · {} · tick {} (turn {turn}.{half}){waits}",
+        board.seat, info.ruleset, board.tick
     );
     let mode = if session.carries { " MARCH " } else { " LOOK " };
     let half = if session.half { " HALF " } else { "" };

@@ -89,11 +89,11 @@ async fn converse(
         screen.show(session, Clock { since_tick: since.elapsed() })?;
         tokio::select! {
             event = events.next() => match event {
-                Some(Ok(Event::Key(key))) => {
-                    if keys::command(key).is_some_and(|command| session.press(command)) {
-                        return Ok(());
-                    }
-                }
+                Some(Ok(Event::Key(key))) => match keys::command(key) {
+                    Some(command) if session.press(command) => return Ok(()),
+                    None if key.is_press() => session.press_any(),
+                    _ => {}
+                },
                 // A new size is looked up when the screen is drawn.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),

@@ -75,6 +75,11 @@ impl Session {
         }
     }
 
+    /// Takes a key that says nothing, which answers a question with no.
+    pub fn press_any(&mut self) {
+        self.question = None;
+    }
+
     /// Does what a key says; returns whether the player leaves.
     pub fn press(&mut self, command: Command) -> bool {
         self.notice.clear();

@@ -120,11 +120,12 @@ fn every_layout_has_the_values_that_generate_writes() {
 fn a_layout_goes_with_every_filter() {
     with_server(&roomy(), games(12), async |uri| {
         for layout in ["durbin9", "memory"] {
-            let all = read(&uri, &format!(r#"{{"layout": "{layout}"}}"#)).await;
+            let all = read(&uri, &format!(r#"{{"follow": true, "layout": "{layout}"}}"#)).await;
             let mut wanted = streamed(&all);
             wanted.retain(|&(_, agent, step), _| agent == 1 && step >= 7);
+            assert!(!wanted.is_empty());
             let ticket = format!(
-                r#"{{"layout": "{layout}", "players": [1], "min_step": 7, "batch_rows": 5,
+                r#"{{"follow": true, "layout": "{layout}", "players": [1], "min_step": 7, "batch_rows": 5,
                     "columns": ["observation", "step", "agent_id", "episode_id"]}}"#
             );
             let some = read(&uri, &ticket).await;

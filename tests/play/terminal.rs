@@ -19,7 +19,7 @@ use pty_process::{
 use vt100::Parser;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What says that the program has ended.
 const ENDED: &str = "that was all.";

@@ -98,6 +98,7 @@ def test_a_dataset_is_read_like_a_stream(serve, dataset):
         assert [flight.path for flight in client.flights()] == [
             ("experiences",),
             ("dataset", "old"),
+            ("analytics",),
         ]
         stream = client.experiences(dataset="old", to="numpy", layout="durbin9")
         rows = sum(len(batch["observation"]) for batch in stream)

@@ -67,7 +67,7 @@ fn a_slow_stream_that_spills_holds_nobody_and_loses_nothing() {
         // Nobody blocks, so the world plays to the end while this stream is not read.
         let end = until_finished(&uri).await;
         assert!(end["spill"]["rows"].as_u64() > Some(0));
-        assert!(!parquet_files(&folder).is_empty());
+        assert!(has_segments(&folder));
         let batches = slow.rest().await;
         assert!(batches.iter().all(|batch| batch.dropped == 0));
         assert_whole(&rows(&batches), 300);
@@ -134,7 +134,7 @@ fn what_is_kept_for_a_dead_client_is_removed_after_the_grace() {
     with_server(&config, games(300), async |uri| {
         let dying = Rows::open(&uri, SPILLING).await.unwrap();
         until_finished(&uri).await;
-        assert!(!parquet_files(&folder).is_empty());
+        assert!(has_segments(&folder));
         drop(dying);
         stats_until(&uri, |stats| {
             stats["spill"]["bytes"] == 0

@@ -173,7 +173,9 @@ pub fn verify<P: Producer>(
     let info = StoredInfo::read(root)?;
     let name = |path: &PathBuf| {
         let name = path.strip_prefix(root).ok().filter(|name| *name != Path::new(""));
-        name.unwrap_or(path).display().to_string()
+        // A file alone has no folder in which its neighbours would be looked for.
+        let alone = || path.file_name().map_or(path.as_path(), Path::new);
+        name.unwrap_or_else(alone).display().to_string()
     };
     let was_ended = info.as_ref().is_some_and(|info| !info.is_complete);
     let paths = match root.join("data").try_exists() {

@@ -2,7 +2,7 @@
 
     pip install "./python[gymnasium]" torch
     python examples/train_ppo.py --size 8 --minutes 60 --out runs/duel     # from nothing, or
-    python examples/train_ppo.py --start runs/imitation.pt --minutes 40    # from examples/imitate.py
+    python examples/train_ppo.py --start runs/imitation.pt --minutes 54    # from examples/imitate.py
     python examples/train_ppo.py --evaluate runs/duel/agent.pt
 
 What it shows: invalid actions masked, a potential-based reward, episodes that were cut off valued
@@ -420,7 +420,7 @@ def main() -> None:
     parser.add_argument(
         "--opponents",
         nargs="+",
-        default=["expander", "expander", "expander", "random"],
+        default=["expander"] * 7 + ["random"],
         help="who is played in training, each in as many games: policies, or copies, which are of itself",
     )
     parser.add_argument(

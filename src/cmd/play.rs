@@ -16,15 +16,6 @@ use bivouac::{
     serve::{Server, ServerConfig, Simulated},
 };
 use proto::v1::{BoardSize, CreateGameRequest, MapChoice, Pace, map_choice::Map};
-use systems::{
-    mapgen::MapSpec,
-    policies::Policy,
-    reward::Reward,
-    rollout::{Maps, RolloutSpec},
-    rows::RowFormat,
-    rules::ruleset::Ruleset,
-    world::WorldConfig,
-};
 use tokio::sync::Notify;
 
 use super::dataset_run::Canvas;
@@ -248,23 +239,5 @@ fn local_server() -> anyhow::Result<Server> {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let grace = Duration::from_millis(100);
     let config = ServerConfig { live, grace, ..ServerConfig::at(address) };
-    Ok(Server::start(&config, nothing_simulated())?)
-}
-
-/// No games but live ones.
-fn nothing_simulated() -> Simulated {
-    let ruleset = Arc::new(Ruleset::named("generals").expect("it is built in"));
-    let spec = RolloutSpec {
-        seed: 0,
-        first_game: 0,
-        games: 0,
-        maps: Maps::Generated(MapSpec::free_for_all(ruleset.map.kind, 2)),
-        ruleset,
-        max_ticks: 1,
-        policies: vec![Policy::Random],
-        has_fog: true,
-    };
-    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
-    let world = WorldConfig { threads: 1, ..WorldConfig::default() };
-    Simulated { spec, format, reward: Reward::SPARSE, at_once: 1, world }
+    Ok(Server::start(&config, Simulated::nothing())?)
 }

@@ -11,11 +11,13 @@ use std::{
 
 use datasets::live::{LiveBatch, LiveRows, pool::RowPool};
 use systems::{
+    mapgen::MapSpec,
     policies::Policy,
     record::GameRecord,
     reward::Reward,
-    rollout::{Rollout, RolloutSpec},
+    rollout::{Maps, Rollout, RolloutSpec},
     rows::RowFormat,
+    rules::ruleset::Ruleset,
     world::{World, WorldConfig},
 };
 
@@ -47,6 +49,27 @@ pub struct Simulated {
     pub at_once: usize,
     /// How the world runs.
     pub world: WorldConfig,
+}
+
+impl Simulated {
+    /// No games but live ones, of any size.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let ruleset = Arc::new(Ruleset::named("generals").expect("it is built in"));
+        let spec = RolloutSpec {
+            seed: 0,
+            first_game: 0,
+            games: 0,
+            maps: Maps::Generated(MapSpec::free_for_all(ruleset.map.kind, 2)),
+            ruleset,
+            max_ticks: 1,
+            policies: vec![Policy::Random],
+            has_fog: true,
+        };
+        let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
+        let world = WorldConfig { threads: 1, ..WorldConfig::default() };
+        Self { spec, format, reward: Reward::SPARSE, at_once: 1, world }
+    }
 }
 
 /// One step in so many is played phase by phase, with a look at the clock between them. It may take

@@ -27,29 +27,15 @@ fn roomy() -> ServerConfig {
 }
 
 /// The dataset that `generate` writes of the games that servers of these tests play.
-fn generated(layout: &str, games: &str) -> PathBuf {
-    let out = folder(&format!("flight_layout_{layout}_{games}"));
-    let out_shown = shown(&out).to_owned();
-    done(&[
-        "generate",
-        "--games",
-        games,
-        "--size",
-        "8x8",
-        "--max-ticks",
-        "40",
-        "--seed",
-        "5",
-        "--policies",
-        "expander,hunter",
-        "--reward",
-        "shaped",
-        "--layout",
-        layout,
-        "--out",
-        &out_shown,
-        "--quiet",
-    ]);
+fn generated(layout: Option<&str>, games: &str) -> PathBuf {
+    let out = folder(&format!("flight_layout_{}_{games}", layout.unwrap_or("compact")));
+    let mut args = vec!["generate", "--games", games, "--size", "8x8", "--max-ticks", "40"];
+    args.extend(["--seed", "5", "--policies", "expander,hunter", "--reward", "shaped", "--quiet"]);
+    args.extend(["--out", shown(&out)]);
+    if let Some(layout) = layout {
+        args.extend(["--layout", layout]);
+    }
+    done(&args);
     out
 }
 
@@ -98,7 +84,7 @@ fn streamed(batches: &[Batch]) -> Observations {
 fn every_layout_has_the_values_that_generate_writes() {
     with_server(&roomy(), games(12), async |uri| {
         for layout in ["durbin9", "generals-bots", "memory"] {
-            let wanted = stored(&generated(layout, "12"));
+            let wanted = stored(&generated(Some(layout), "12"));
             let ticket = format!(r#"{{"follow": true, "layout": "{layout}"}}"#);
             let batches = read(&uri, &ticket).await;
             let schema = batches[0].rows.schema();
@@ -169,28 +155,10 @@ fn rulesets_are_filtered_by_name() {
 
 #[test]
 fn a_dataset_knows_its_ruleset_and_has_layouts_too() {
-    let out = folder("flight_layout_dataset");
-    done(&[
-        "generate",
-        "--games",
-        "6",
-        "--size",
-        "8x8",
-        "--max-ticks",
-        "40",
-        "--seed",
-        "5",
-        "--policies",
-        "expander,hunter",
-        "--reward",
-        "shaped",
-        "--out",
-        shown(&out),
-        "--quiet",
-    ]);
+    let out = generated(None, "6");
     let mut config = roomy();
     config.datasets.insert("old".to_owned(), out);
-    let wanted = stored(&generated("memory", "6"));
+    let wanted = stored(&generated(Some("memory"), "6"));
     with_server(&config, games(1), async |uri| {
         let ticket = r#"{"dataset": "old", "layout": "memory", "rulesets": ["generals"]}"#;
         assert!(streamed(&read(&uri, ticket).await) == wanted);

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -163,17 +164,16 @@ async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived>
         client.list_games(ListGamesRequest::default()).await?;
         clients.push(client);
     }
-    let (memory, since) = (resident(), Instant::now());
-    let mut creators = JoinSet::new();
-    for number in 0..load.connections * AT_ONCE {
-        creators.spawn(create(clients[number % load.connections].clone(), load, number));
-    }
-    let mut seats = Vec::with_capacity(load.games * load.players);
-    while let Some(created) = creators.join_next().await {
-        seats.extend(created??);
-    }
+    let since = Instant::now();
+    // What grows with the number of games is what a game takes: buffers of requests in flight and of
+    // connections have their size by the time that half of the games are there.
+    let half = load.games / 2;
+    let mut seats = create_all(&clients, load, 0..half).await?;
+    let memory = resident();
+    seats.extend(create_all(&clients, load, half..load.games).await?);
     let created_per_second = float(load.games as u64) / since.elapsed().as_secs_f64();
-    let bytes_per_game = float(resident().saturating_sub(memory)) / float(load.games as u64);
+    let grown = resident().saturating_sub(memory);
+    let bytes_per_game = float(grown) / float((load.games - half) as u64);
     for (number, watch) in seats.into_iter().take(load.watchers).enumerate() {
         let client = &mut clients[number % load.connections];
         let stream = client.stream_game(watch).await?.into_inner();
@@ -209,13 +209,34 @@ async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived>
     Ok(lived)
 }
 
-/// Creates a share of the games and returns the seats that were taken.
+/// Creates these games, some at a time on every connection, and returns the seats that were taken, as
+/// far as they are to be watched.
+async fn create_all(
+    clients: &[GameServiceClient<Channel>],
+    load: Load,
+    games: Range<usize>,
+) -> anyhow::Result<Vec<StreamGameRequest>> {
+    let at_once = clients.len() * AT_ONCE;
+    let wanted = load.watchers.div_ceil(2);
+    let mut creators = JoinSet::new();
+    for number in 0..at_once {
+        let share = games.clone().skip(number).step_by(at_once).len();
+        creators.spawn(create(clients[number % clients.len()].clone(), load, share));
+    }
+    let mut seats = Vec::with_capacity(wanted);
+    while let Some(created) = creators.join_next().await {
+        let left = wanted - seats.len();
+        seats.extend(created??.into_iter().take(left));
+    }
+    Ok(seats)
+}
+
+/// Creates so many games and returns the seats that were taken.
 async fn create(
     mut client: GameServiceClient<Channel>,
     load: Load,
-    number: usize,
+    share: usize,
 ) -> anyhow::Result<Vec<StreamGameRequest>> {
-    let share = (number..load.games).step_by(load.connections * AT_ONCE).count();
     let mut seats = Vec::with_capacity(share * load.players);
     for _ in 0..share {
         let created = client
@@ -271,12 +292,15 @@ pub(super) async fn read_rows(uri: String) {
 
 /// Simulated games without end, or none.
 pub(super) fn simulated(trains: bool) -> Simulated {
+    if !trains {
+        return Simulated::nothing();
+    }
     let ruleset = Arc::new(Ruleset::named("generals").expect("it is built in"));
     let map = MapSpec::free_for_all(ruleset.map.kind, 2);
     let spec = RolloutSpec {
         seed: 0,
         first_game: 0,
-        games: if trains { u64::MAX } else { 0 },
+        games: u64::MAX,
         maps: Maps::Generated(MapSpec { size: Size::Fixed { width: 20, height: 20 }, ..map }),
         ruleset,
         max_ticks: 500,

@@ -79,7 +79,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     envs.step(actions[0])
     first = time.perf_counter() - began
     envs.step(actions[0])
-    memory = _resident() - before - 3 * _frame_bytes(envs)
+    # Two frames: one is shown while the next is written.
+    memory = _resident() - before - 2 * _frame_bytes(envs)
     engine, python = [], []
     for _ in range(options.rounds):
         envs.reset(seed=1)

@@ -134,13 +134,16 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.single_observation_space = observation_space(self.form)
         self.single_action_space = action_space(self.form)
         self._frame = Frame(self._engine.frame(), self.form)
+        # The seed of the first episodes until they are begun, and whether they begin otherwise by now.
+        self._first_seed: int | list[int] | None = _seeds(seed)
+        self._has_changed = False
 
     @cached_property
     def observation_space(self) -> gymnasium.Space:
         """The space of all observations together.
 
-        It is made when it is asked for: Gymnasium repeats the bounds for each environment, 10 kB a
-        game of 20x20, and `single_observation_space` says the same.
+        It is made when it is asked for: Gymnasium repeats the bounds for each environment, 16 kB a
+        game of two on 20x20 tiles, and `single_observation_space` says the same.
         """
         return batch_space(self.single_observation_space, self.num_envs)
 
@@ -173,7 +176,11 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         if seed is not None and isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         chosen = None if mask is None else self._games_of(mask)
-        raw = self._engine.reset(chosen, None if seed is None else _seeds(seed))
+        seeds = None if seed is None else _seeds(seed)
+        if chosen is None and seeds is None and self._has_changed:
+            seeds = self._first_seed
+        raw = self._engine.reset(chosen, seeds)
+        self._first_seed = None
         self._frame = Frame(raw, self.form)
         return self._frame.observation(self._agent), self._infos(self._frame)
 
@@ -248,6 +255,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def _told(self, actions: Any) -> bytes:
         """Actions of the learner and of opponents that are functions, as the engine takes them."""
+        self._first_seed = None
         given = np.asarray(actions)
         if given.shape != (self.num_envs,):
             raise InvalidArgument(f"actions {given.shape}: give one for each, ({self.num_envs},)")
@@ -303,6 +311,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         """
         spec = self.game_spec.changed(changes).built()
         self._engine.set_spec(self._all(games), spec)
+        self._has_changed = True
 
     def set_rows(
         self, dataset: Games, rows: Sequence[tuple[int, int]], games: Sequence[int] | None = None
@@ -339,6 +348,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         for (episode, step), its in starts.items():
             spec = self.game_spec.changed({"game": found[episode], "tick": step}).built()
             self._engine.set_spec(its, spec)
+        self._has_changed = True
 
     def set_policy(self, seat: int, policy: str, games: Sequence[int] | None = None) -> None:
         """Changes who plays a seat of some games (None: all) in their present episodes."""

@@ -81,6 +81,18 @@ pub enum DataError {
         .0.display()
     )]
     Missing(PathBuf),
+    /// An episode is among the games to write twice.
+    #[error(
+        "episode {episode} of game {game} of seed {seed} is among the games twice: keep one of them, or play the second from another seed"
+    )]
+    SameEpisode {
+        /// Its seed.
+        seed: u64,
+        /// Index of the game among those of the seed.
+        game: u64,
+        /// Number of the episode within the game.
+        episode: u32,
+    },
     /// This build cannot write to S3-compatible storage.
     #[cfg(not(feature = "s3"))]
     #[error("{}: this build cannot write to S3: name a folder, or build with --features s3", .0.display())]

@@ -33,6 +33,7 @@ pub mod moves;
 mod parquet_files;
 mod parquet_input;
 pub mod pipeline;
+pub mod played;
 pub mod produce;
 pub mod reader;
 pub mod replayed_rows;

@@ -32,7 +32,7 @@ class GameSpec:
         fog: whether players see only what is near their land.
         policies: who plays each seat: `external` (whoever calls `step`), `random`, `expander`,
             `hunter`.
-        game: a recorded game to begin in, at `tick`.
+        game: a recorded game to begin in, at `tick`; its ruleset and fog are those of the episode.
     """
 
     ruleset: str = "generals"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -13,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from . import _engine
 from .errors import InvalidArgument, InvalidState
 from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
-from .games import Game
+from .games import Game, Games, find_games
 from .render import draw
 from .spaces import action_space, observation_space
 from .spec import GameSpec, text_of
@@ -132,9 +133,24 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.render_mode = render_mode
         self.single_observation_space = observation_space(self.form)
         self.single_action_space = action_space(self.form)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._frame = Frame(self._engine.frame(), self.form)
+        # The seed of the first episodes until they are begun, and whether they begin otherwise by now.
+        self._first_seed: int | list[int] | None = _seeds(seed)
+        self._has_changed = False
+
+    @cached_property
+    def observation_space(self) -> gymnasium.Space:
+        """The space of all observations together.
+
+        It is made when it is asked for: Gymnasium repeats the bounds for each environment, 16 kB a
+        game of two on 20x20 tiles, and `single_observation_space` says the same.
+        """
+        return batch_space(self.single_observation_space, self.num_envs)
+
+    @cached_property
+    def action_space(self) -> gymnasium.Space:
+        """The space of all actions together, made when it is asked for."""
+        return batch_space(self.single_action_space, self.num_envs)
 
     # Stepping.
 
@@ -160,7 +176,11 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         if seed is not None and isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
         chosen = None if mask is None else self._games_of(mask)
-        raw = self._engine.reset(chosen, None if seed is None else _seeds(seed))
+        seeds = None if seed is None else _seeds(seed)
+        if chosen is None and seeds is None and self._has_changed:
+            seeds = self._first_seed
+        raw = self._engine.reset(chosen, seeds)
+        self._first_seed = None
         self._frame = Frame(raw, self.form)
         return self._frame.observation(self._agent), self._infos(self._frame)
 
@@ -235,6 +255,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def _told(self, actions: Any) -> bytes:
         """Actions of the learner and of opponents that are functions, as the engine takes them."""
+        self._first_seed = None
         given = np.asarray(actions)
         if given.shape != (self.num_envs,):
             raise InvalidArgument(f"actions {given.shape}: give one for each, ({self.num_envs},)")
@@ -290,6 +311,44 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         """
         spec = self.game_spec.changed(changes).built()
         self._engine.set_spec(self._all(games), spec)
+        self._has_changed = True
+
+    def set_rows(
+        self, dataset: Games, rows: Sequence[tuple[int, int]], games: Sequence[int] | None = None
+    ) -> None:
+        """Makes some games (None: all) begin at rows of a dataset from their next episodes on.
+
+        The recorded game is played again up to the row, so that every seat sees what its row of the
+        dataset shows, and goes on by the game's ruleset and fog with the players of these
+        environments. `set_game()` makes them begin on maps again.
+
+        Args:
+            dataset: a dataset of games (its folder, a file, a table) or a list of `Game`.
+            rows: `episode_id` and `step` of a row for each of the games; the last row of an episode
+                is over, and nothing begins there.
+
+        Raises:
+            InvalidArgument: there is no such row, or these environments cannot show its board.
+        """
+        chosen, rows = self._all(games), [(int(episode), int(step)) for episode, step in rows]
+        if len(rows) != len(chosen):
+            raise InvalidArgument(f"rows has {len(rows)} entries: give one for each, {len(chosen)}")
+        found, most = find_games(dataset, {episode for episode, _ in rows}), self.game_spec.max_ticks
+        for episode, step in rows:
+            last = min(found[episode].ticks, most)
+            if not 0 <= step < last:
+                why = "the game" if last < most else f"max_ticks {most}"
+                raise InvalidArgument(
+                    f"row (episode {episode}, step {step}): {why} ends it at {last}: "
+                    f"give a step from 0 to {last - 1}"
+                )
+        starts: dict[tuple[int, int], list[int]] = {}
+        for row, game in zip(rows, chosen):
+            starts.setdefault(row, []).append(game)
+        for (episode, step), its in starts.items():
+            spec = self.game_spec.changed({"game": found[episode], "tick": step}).built()
+            self._engine.set_spec(its, spec)
+        self._has_changed = True
 
     def set_policy(self, seat: int, policy: str, games: Sequence[int] | None = None) -> None:
         """Changes who plays a seat of some games (None: all) in their present episodes."""

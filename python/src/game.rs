@@ -1,9 +1,18 @@
 //! Games that were played: records to look at, to begin from, and to keep in datasets.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use arrow::ipc::writer::StreamWriter;
-use datasets::games::{ArchivedGame, GamesFile, record_batch};
+use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
+use datasets::{
+    DataError,
+    games::{ArchivedGame, GamesFile, of_record_batch, record_batch},
+    info::StoredInfo,
+    played,
+};
 use pyo3::{prelude::*, types::PyBytes};
 use systems::{
     record::GameRecord,
@@ -134,19 +143,86 @@ fn boards(game: &GameRecord, seat: Option<usize>, every: u32) -> Result<Vec<Boar
     Ok(boards)
 }
 
-/// The games of a dataset: a Parquet file of games, or a folder of them.
+/// The games of a dataset: a Parquet file of games, or a folder of them. With `episodes`, ids of
+/// episodes, no others; it reads no further than the last of them.
 #[pyfunction]
-pub(crate) fn read_games(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Game>> {
+#[pyo3(signature = (path, episodes=None))]
+pub(crate) fn read_games(
+    py: Python<'_>,
+    path: PathBuf,
+    episodes: Option<HashSet<u64>>,
+) -> PyResult<Vec<Game>> {
+    Ok(py.detach(|| guarded(|| read(&path, episodes)))?)
+}
+
+fn read(path: &Path, mut wanted: Option<HashSet<u64>>) -> Result<Vec<Game>, Fault> {
+    if let Some(info) = StoredInfo::read(path).map_err(Fault::argument)?
+        && info.kind != "games"
+    {
+        return Err(Fault::Argument(format!(
+            "{}: it has the rows of {}, which are not whole games: name a dataset of games, as made \
+             with `--kind games` (this one was made by `{}`)",
+            path.display(),
+            info.kind,
+            info.command
+        )));
+    }
+    let mut games = Vec::new();
+    for path in GamesFile::paths(path).map_err(Fault::argument)? {
+        for game in GamesFile::open(&path).map_err(Fault::argument)? {
+            let game = game.map_err(Fault::argument)?;
+            if wanted.as_mut().is_none_or(|wanted| wanted.remove(&game.record.episode_id())) {
+                games.push(Game::of(game));
+            }
+            if wanted.as_ref().is_some_and(HashSet::is_empty) {
+                return Ok(games);
+            }
+        }
+    }
+    Ok(games)
+}
+
+/// The games of an Arrow IPC stream with the columns of a dataset of games.
+#[pyfunction]
+pub(crate) fn games_of_ipc(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Game>> {
     let read = || {
         let mut games = Vec::new();
-        for path in GamesFile::paths(&path).map_err(Fault::argument)? {
-            for game in GamesFile::open(&path).map_err(Fault::argument)? {
-                games.push(Game::of(game.map_err(Fault::argument)?));
+        for batch in StreamReader::try_new(bytes, None).map_err(Fault::argument)? {
+            let batch = batch.map_err(Fault::argument)?;
+            for (row, game) in
+                of_record_batch(&batch).map_err(Fault::argument)?.into_iter().enumerate()
+            {
+                let named = |error| Fault::Argument(format!("row {row} of the table: {error}"));
+                games.push(Game::of(game.map_err(named)?));
             }
         }
         Ok(games)
     };
     Ok(py.detach(|| guarded(read))?)
+}
+
+/// Writes games to a folder as a dataset of games.
+#[pyfunction]
+pub(crate) fn write_games(
+    py: Python<'_>,
+    games: Vec<PyRef<'_, Game>>,
+    path: PathBuf,
+    replace: bool,
+) -> PyResult<()> {
+    let games: Vec<ArchivedGame> = games.iter().map(|game| (*game.archived).clone()).collect();
+    let write = || {
+        let written = played::write(games, &path, "bivouac.write_games(games, path)", replace);
+        match written {
+            Ok(_totals) => Ok(()),
+            Err(DataError::NotEmpty(path)) => Err(Fault::Argument(format!(
+                "{}: the folder is not empty: name another one, or pass replace=True to replace the \
+                 dataset in it",
+                path.display()
+            ))),
+            Err(error) => Err(Fault::argument(error)),
+        }
+    };
+    Ok(py.detach(|| guarded(write))?)
 }
 
 /// Games as an Arrow IPC stream with the columns of a dataset of games.

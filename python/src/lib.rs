@@ -29,6 +29,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::Rows>()?;
     module.add_function(wrap_pyfunction!(game::read_games, module)?)?;
     module.add_function(wrap_pyfunction!(game::games_ipc, module)?)?;
+    module.add_function(wrap_pyfunction!(game::games_of_ipc, module)?)?;
+    module.add_function(wrap_pyfunction!(game::write_games, module)?)?;
     module.add_function(wrap_pyfunction!(spec::names, module)?)?;
     Ok(())
 }

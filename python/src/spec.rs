@@ -62,7 +62,8 @@ impl PyEnvSpec {
         };
         let policies = policies.iter().map(|name| Policy::named(name));
         let policies = policies.collect::<Result<_, _>>().map_err(Fault::argument)?;
-        Ok(Self(Arc::new(EnvSpec { opening, ruleset, max_ticks, has_fog: fog, policies })))
+        let has_fog = game.map_or(fog, |game| game.record.has_fog);
+        Ok(Self(Arc::new(EnvSpec { opening, ruleset, max_ticks, has_fog, policies })))
     }
 
     /// Most players of an episode.

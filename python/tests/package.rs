@@ -11,6 +11,8 @@ use std::{
     process::Command,
 };
 
+use datasets::{produce::Archive, verify::verify};
+
 /// The engine that was built for this test: beside the test, or where the linked files go.
 fn engine() -> PathBuf {
     let name = format!("{}_engine{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
@@ -57,6 +59,11 @@ fn the_package_keeps_its_promises_in_python() {
             .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
             .arg(root.join("python/tests"))
             .env("PYTHONPATH", &place)
+            // test_games.py writes here what was played.
+            .env("BIVOUAC_TEST_PLAYED", place.join("played"))
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     );
+    let found = verify::<Archive>(&place.join("played"), None, 1).expect("a dataset of games");
+    assert!(found.is_sound(), "{:?}", found.faults);
+    assert!(found.games_played > 6 && found.checksums > 0, "{found:?}");
 }

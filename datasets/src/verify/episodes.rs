@@ -151,7 +151,10 @@ pub(super) fn compare(told: &[Told], groups: &[RowGroup], file: &str, found: &mu
                 return;
             };
             let place = |told: &Told| (told.game, told.run.agent_id);
-            if let Some(last) = last.filter(|last| last.seed == told.seed)
+            // A game may have several episodes, and the players of each begin anew.
+            let is_next =
+                |last: &Told| last.game == told.game && last.run.episode_id != told.run.episode_id;
+            if let Some(last) = last.filter(|last| last.seed == told.seed && !is_next(last))
                 && place(last) >= place(told)
             {
                 let (game, player) = place(last);

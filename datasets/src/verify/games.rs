@@ -17,8 +17,8 @@ use crate::{
 /// What a row group of games came to.
 #[derive(Default)]
 struct Played {
-    /// Seed, game and episode id of each row.
-    names: Vec<(u64, u64, u64)>,
+    /// Seed, game, episode and episode id of each row.
+    names: Vec<(u64, u64, u32, u64)>,
     ticks: u64,
     moves: u64,
     faults: Vec<Fault>,
@@ -27,7 +27,7 @@ struct Played {
 /// Plays the games of all files again and compares what they come to.
 pub(super) fn verify(files: &[DataFile], found: &mut Verified) {
     let mut ids = Ids::default();
-    let mut last: Option<(u64, u64)> = None;
+    let mut last: Option<(u64, (u64, u32))> = None;
     for file in files {
         let row_groups = match GamesFile::row_groups(&file.path) {
             Ok(row_groups) => row_groups.len(),
@@ -40,12 +40,18 @@ pub(super) fn verify(files: &[DataFile], found: &mut Verified) {
         let played: Vec<Played> =
             (0..row_groups).into_par_iter().map(|group| row_group(file, group)).collect();
         for group in played {
-            for &(seed, game, id) in &group.names {
-                let is_after = last.is_none_or(|(before, at)| before != seed || at < game);
-                if !is_after {
-                    let text = format!("it comes after game {}", last.map_or(0, |last| last.1));
+            for &(seed, game, episode, id) in &group.names {
+                let place = (game, episode);
+                if let Some((before, (game, number))) = last
+                    && before == seed
+                    && (game, number) >= place
+                {
+                    let text = match number {
+                        0 => format!("it comes after game {game}"),
+                        _ => format!("it comes after episode {number} of game {game}"),
+                    };
                     found.add([Fault::new(FaultKind::Order, text)
-                        .of(Some(game), id)
+                        .of(Some(place.0), id)
                         .in_file(&file.name)]);
                 }
                 if !ids.is_new(id) {
@@ -54,7 +60,7 @@ pub(super) fn verify(files: &[DataFile], found: &mut Verified) {
                         .of(Some(game), id)
                         .in_file(&file.name)]);
                 }
-                last = Some((seed, game));
+                last = Some((seed, place));
             }
             let games = group.names.len() as u64;
             found.totals.games += games;
@@ -91,7 +97,7 @@ fn row_group(file: &DataFile, row_group: usize) -> Played {
         }
     }
     for ArchivedGame { record, .. } in &games {
-        played.names.push((record.seed, record.game, record.episode_id()));
+        played.names.push((record.seed, record.game, record.episode, record.episode_id()));
         played.ticks += u64::from(record.outcome.ticks);
         played.moves += record.n_moves() as u64;
     }

@@ -1,6 +1,6 @@
 //! One stream of experiences: from the ring to one client.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::{
     ServeError,
-    log::{Found, Log, Reader},
+    log::{Entry, Found, Log, Reader},
     message::{About, Message},
     share::{Share, Shares},
     spill::{EarlierRun, Spill, Stored},
@@ -177,6 +177,13 @@ impl Stream {
             }
             match self.reader.read(room.min(left))? {
                 Found::Rows(entry, range, missed) => {
+                    if let Some(message) = self.whole(&entry, &range)? {
+                        drop(entry);
+                        self.flush_rows().await?;
+                        self.gathered.dropped += missed;
+                        self.send(&message).await?;
+                        continue;
+                    }
                     let first = entry.first + range.start as u64;
                     let batch = entry.batch.slice(range.start, range.len());
                     drop(entry);
@@ -243,6 +250,28 @@ impl Stream {
         self.continues = (missed == 0 && run.left.end.is_some()).then(|| run.name.clone());
         self.gathered = Gathered::default();
         Ok(())
+    }
+
+    /// The message of an entry that is sent as it is. It is made once for all streams: from then on
+    /// the ring has the rows as the message has them.
+    fn whole(
+        &self,
+        entry: &Entry,
+        range: &Range<usize>,
+    ) -> Result<Option<Arc<Message>>, ServeError> {
+        let n_rows = entry.batch.rows.num_rows();
+        if range.len() < n_rows || !self.share.is_whole(n_rows) {
+            return Ok(None);
+        }
+        if entry.message.is_some() {
+            return Ok(entry.message.clone());
+        }
+        let (first, sent) = (entry.first, &self.shares.sent);
+        let (message, rows) = self.share.whole(&entry.batch.rows, first, sent)?;
+        let batch = LiveBatch { rows, ..entry.batch.clone() };
+        let (bytes, message) = (entry.bytes, Some(message));
+        self.reader.replace(Entry { first, batch, bytes, message: message.clone() });
+        Ok(message)
     }
 
     /// Takes rows that follow the last, but for those that were missed between.

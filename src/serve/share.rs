@@ -194,9 +194,15 @@ impl Share {
         made.recent.iter().find(|message| message.start == start).cloned()
     }
 
-    /// Whether so many rows are sent as they are, if they lie in the ring together.
-    pub(super) fn is_whole(&self, rows: usize) -> bool {
-        self.is_plain && (self.enough_rows..=self.batch_rows).contains(&rows)
+    /// Whether the message of so many rows that lie in the ring together is kept there. A message of
+    /// very few has more frame than rows.
+    pub(super) fn is_plain(&self, rows: usize) -> bool {
+        self.is_plain && rows >= self.enough_rows.div_ceil(ENOUGH) && rows <= self.batch_rows
+    }
+
+    /// Whether so many rows that lie in the ring together are not put into a message with others.
+    pub(super) fn is_alone(&self, rows: usize) -> bool {
+        self.is_plain(rows) && rows >= self.enough_rows
     }
 
     /// The message of rows that are sent as they are, the first of which has the number `start`,

@@ -28,6 +28,7 @@ pub use self::{
 };
 use super::{
     ServeError,
+    message::Message,
     stats::{LogStats, SpillStats, StreamStats},
     ticket::{Form, Slow},
 };
@@ -41,6 +42,9 @@ pub struct Entry {
     pub batch: LiveBatch,
     /// Bytes of the memory behind its arrays.
     pub bytes: usize,
+    /// The message of all its rows, once a stream has sent it. The arrays of the rows show its
+    /// bytes then, so that they are in memory once.
+    pub(super) message: Option<Arc<Message>>,
 }
 
 impl Entry {
@@ -219,7 +223,7 @@ impl Log {
             state = self.wait_for_readers(state);
         }
         let first = state.end;
-        let entry = Entry { first, batch, bytes };
+        let entry = Entry { first, batch, bytes, message: None };
         state.end = entry.end();
         state.bytes += bytes;
         state.stats.batches += 1;

@@ -1,12 +1,17 @@
 //! Batches as messages of Flight, encoded once for all streams that carry them.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
+    buffer::Buffer,
     datatypes::{SchemaRef, UInt64Type},
     error::ArrowError,
-    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
+    ipc::{
+        reader::read_record_batch,
+        root_as_message,
+        writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
+    },
 };
 use arrow_flight::FlightData;
 use datasets::schema::column;
@@ -81,6 +86,10 @@ pub(super) struct Encoder {
     preamble: Vec<FlightData>,
     options: IpcWriteOptions,
     tracker: DictionaryTracker,
+    /// The size of the last message, with which the memory for the next begins.
+    context: IpcWriteContext,
+    /// The names of the policies, by the number of the only dictionary.
+    dictionaries: HashMap<i64, ArrayRef>,
     /// A batch without rows, with the dictionary of all others.
     empty: RecordBatch,
 }
@@ -103,10 +112,13 @@ impl Encoder {
         });
         let empty = RecordBatch::try_new(schema.clone(), columns.collect())?;
         let mut context = IpcWriteContext::default();
+        context.set_reserve_scratch(true);
         let (dictionaries, _) = generator.encode(&empty, &mut tracker, &options, &mut context)?;
         let mut preamble = vec![FlightData::from(header)];
         preamble.extend(dictionaries.into_iter().map(FlightData::from));
-        Ok(Self { preamble, options, tracker, empty })
+        // Fields number their dictionary 0 unless they are told otherwise.
+        let dictionaries = HashMap::from([(0, policies.clone())]);
+        Ok(Self { preamble, options, tracker, context, dictionaries, empty })
     }
 
     /// What a stream sends before its first batch.
@@ -126,19 +138,32 @@ impl Encoder {
         start: u64,
         end: u64,
     ) -> Result<Message, ArrowError> {
-        let mut context = IpcWriteContext::default();
-        let (dictionaries, data) = IpcDataGenerator::default().encode(
+        let (dictionaries, mut data) = IpcDataGenerator::default().encode(
             batch,
             &mut self.tracker,
             &self.options,
-            &mut context,
+            &mut self.context,
         )?;
         if !dictionaries.is_empty() {
             let reason = "the names of the policies changed while streams were open";
             return Err(ArrowError::IpcError(reason.to_owned()));
         }
+        // It began with the size of the last message, which may be much larger.
+        data.arrow_data.shrink_to_fit();
         let (rows, versions) = (batch.num_rows() as u64, versions(batch));
         Ok(Message { data: data.into(), versions, rows, start, end })
+    }
+
+    /// The batch of a message, whose arrays show the message's bytes.
+    pub(super) fn shown(&self, message: &Message) -> Result<RecordBatch, ArrowError> {
+        let data = &message.data;
+        let header = root_as_message(&data.data_header)
+            .map_err(|error| ArrowError::IpcError(error.to_string()))?;
+        let Some(batch) = header.header_as_record_batch() else {
+            return Err(ArrowError::IpcError("the message has no batch".to_owned()));
+        };
+        let (body, schema) = (Buffer::from(data.data_body.clone()), self.empty.schema());
+        read_record_batch(&body, batch, schema, &self.dictionaries, None, &header.version())
     }
 }
 

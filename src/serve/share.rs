@@ -120,6 +120,7 @@ impl Shares {
         Ok(Share {
             preamble: encoder.preamble().to_vec(),
             has_memory: filter.memory().is_some(),
+            is_plain: form.takes_all_rows() && form.columns.is_none() && form.layout.is_none(),
             filter,
             batch_rows,
             enough_rows,
@@ -153,6 +154,8 @@ pub(super) struct Share {
     pub(super) max_wait: Duration,
     /// Whether messages depend on what a stream carried before, so that none can be shared.
     has_memory: bool,
+    /// Whether rows are sent as the world made them: all, with all columns.
+    is_plain: bool,
     preamble: Vec<FlightData>,
     made: Mutex<Made>,
 }
@@ -189,6 +192,36 @@ impl Share {
         }
         let made = lock(&self.made);
         made.recent.iter().find(|message| message.start == start).cloned()
+    }
+
+    /// Whether the message of so many rows that lie in the ring together is kept there. A message of
+    /// very few has more frame than rows.
+    pub(super) fn is_plain(&self, rows: usize) -> bool {
+        self.is_plain && rows >= self.enough_rows.div_ceil(ENOUGH) && rows <= self.batch_rows
+    }
+
+    /// Whether so many rows that lie in the ring together are not put into a message with others.
+    pub(super) fn is_alone(&self, rows: usize) -> bool {
+        self.is_plain(rows) && rows >= self.enough_rows
+    }
+
+    /// The message of rows that are sent as they are, the first of which has the number `start`,
+    /// and the rows as the message's bytes show them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::message`].
+    pub(super) fn whole(
+        &self,
+        rows: &RecordBatch,
+        start: u64,
+        sent: &Sent,
+    ) -> Result<(Arc<Message>, RecordBatch), ServeError> {
+        let mut made = lock(&self.made);
+        let message = made.encoder.encode(rows, start, start + rows.num_rows() as u64)?;
+        let shown = made.encoder.shown(&message)?;
+        sent.encoded();
+        Ok((Arc::new(message), shown))
     }
 
     /// A message of rows of an earlier run, whose numbers are not those of this one.

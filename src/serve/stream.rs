@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::{
     ServeError,
-    log::{Found, Log, Reader},
+    log::{Entry, Found, Log, Reader},
     message::{About, Message},
     share::{Share, Shares},
     spill::{EarlierRun, Spill, Stored},
@@ -33,6 +33,8 @@ const UNDELIVERED: u64 = 8 << 20;
 #[derive(Debug, Default)]
 struct Gathered {
     rows: Vec<RecordBatch>,
+    /// The entry of the ring whose rows they are, all of them and no others.
+    entry: Option<Arc<Entry>>,
     n_rows: usize,
     start: u64,
     end: u64,
@@ -172,15 +174,20 @@ impl Stream {
             let left = usize::try_from(until - place).unwrap_or(usize::MAX);
             if let Some((first, batch)) = self.stored.next(place, room.min(left)) {
                 let missed = self.reader.take_spilled(first, batch.rows.num_rows());
-                self.take(&batch, first, missed).await?;
+                self.take(&batch, first, missed, None).await?;
                 continue;
             }
             match self.reader.read(room.min(left))? {
                 Found::Rows(entry, range, missed) => {
+                    let is_whole = range.len() == entry.batch.rows.num_rows();
+                    if is_whole && self.share.is_alone(range.len()) {
+                        self.flush_rows().await?;
+                    }
                     let first = entry.first + range.start as u64;
                     let batch = entry.batch.slice(range.start, range.len());
-                    drop(entry);
-                    self.take(&batch, first, missed).await?;
+                    let is_whole = is_whole && self.share.is_plain(range.len());
+                    let entry = is_whole.then_some(entry);
+                    self.take(&batch, first, missed, entry).await?;
                 }
                 Found::Spilled(segment) => self.load(&segment).await?,
                 Found::Missed(rows) => {
@@ -229,7 +236,7 @@ impl Stream {
                 let before = first - place;
                 missed += before;
                 place = first + batch.rows.num_rows() as u64;
-                self.take(&batch, first, before).await?;
+                self.take(&batch, first, before, None).await?;
             }
         }
         if let Some(end) = run.left.end.filter(|&end| end > place) {
@@ -245,14 +252,34 @@ impl Stream {
         Ok(())
     }
 
+    /// The message of an entry that is sent as it is. It is made once for all streams: from then on
+    /// the ring has the rows as the message has them.
+    fn whole(&self, entry: &Entry) -> Result<Arc<Message>, ServeError> {
+        if let Some(message) = &entry.message {
+            return Ok(message.clone());
+        }
+        let (first, bytes) = (entry.first, entry.bytes);
+        let (message, rows) = self.share.whole(&entry.batch.rows, first, &self.shares.sent)?;
+        let batch = LiveBatch { rows, ..entry.batch.clone() };
+        self.reader.replace(Entry { first, batch, bytes, message: Some(message.clone()) });
+        Ok(message)
+    }
+
     /// Takes rows that follow the last, but for those that were missed between.
-    async fn take(&mut self, batch: &LiveBatch, first: u64, missed: u64) -> Result<(), Cut> {
+    async fn take(
+        &mut self,
+        batch: &LiveBatch,
+        first: u64,
+        missed: u64,
+        entry: Option<Arc<Entry>>,
+    ) -> Result<(), Cut> {
         if missed > 0 {
             self.flush_rows().await?;
             self.gathered.dropped += missed;
         }
         let rows = self.share.filter.apply(batch, self.memory.as_mut())?;
         self.gather(rows, first, first + batch.rows.num_rows() as u64);
+        self.gathered.entry = entry.filter(|_| self.gathered.rows.len() == 1);
         if self.gathered.n_rows >= self.share.enough_rows {
             self.flush().await?;
         }
@@ -307,6 +334,8 @@ impl Stream {
         let Gathered { rows, start, end, .. } = &self.gathered;
         let message = if self.earlier.is_some() {
             self.share.message_apart(rows, *start, *end, &self.shares.sent)?
+        } else if let Some(entry) = &self.gathered.entry {
+            self.whole(entry)?
         } else {
             self.share.message(rows, *start, *end, &self.shares.sent)?
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bivouac::serve::ServerConfig;
+use bivouac::serve::{ServerConfig, Simulated};
 use datasets::schema::column;
 use systems::dice::episode_key;
 
@@ -46,6 +46,24 @@ fn two_streams_each_get_every_row() {
         let stats = stats(&uri).await;
         let sent = stats["rows_sent"].as_u64().unwrap();
         assert_eq!(Some(sent), stats["experiences"]["rows"].as_u64().map(|rows| 2 * rows));
+    });
+}
+
+#[test]
+fn a_batch_is_encoded_once_however_often_it_is_sent() {
+    // So many games that the batches of most steps are sent as they are.
+    let many = Simulated { at_once: 1024, ..games(1024) };
+    with_server(&roomy(), many, async |uri| {
+        let all = rows(&read(&uri, FOLLOW).await);
+        assert_whole(&all, 1024);
+        let encoded = async || stats(&uri).await["messages_encoded"].as_u64().unwrap();
+        let first = encoded().await;
+        assert!(rows(&read(&uri, "{}").await) == all);
+        let second = encoded().await - first;
+        assert!(2 * second < first, "{first} messages were encoded first, then {second}");
+        // The rows that the ring has by now are those of the messages.
+        let wanted: Vec<_> = all.into_iter().filter(|row| row.agent == 1).collect();
+        assert!(rows(&read(&uri, r#"{"players": [1]}"#).await) == wanted);
     });
 }
 

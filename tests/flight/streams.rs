@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bivouac::serve::{ServerConfig, Simulated};
+use bivouac::serve::ServerConfig;
 use datasets::schema::column;
 use systems::dice::episode_key;
 
@@ -51,14 +51,13 @@ fn two_streams_each_get_every_row() {
 
 #[test]
 fn a_batch_is_encoded_once_however_often_it_is_sent() {
-    // So many games that the batches of most steps are sent as they are.
-    let many = Simulated { at_once: 1024, ..games(1024) };
-    with_server(&roomy(), many, async |uri| {
-        let all = rows(&read(&uri, FOLLOW).await);
-        assert_whole(&all, 1024);
+    // Most steps of 16 games make 32 rows, which are sent as they are.
+    with_server(&roomy(), games(40), async |uri| {
+        let all = rows(&read(&uri, r#"{"follow": true, "batch_rows": 32}"#).await);
+        assert_whole(&all, 40);
         let encoded = async || stats(&uri).await["messages_encoded"].as_u64().unwrap();
         let first = encoded().await;
-        assert!(rows(&read(&uri, "{}").await) == all);
+        assert!(rows(&read(&uri, r#"{"batch_rows": 32}"#).await) == all);
         let second = encoded().await - first;
         assert!(2 * second < first, "{first} messages were encoded first, then {second}");
         // The rows that the ring has by now are those of the messages.

@@ -166,5 +166,40 @@ fn layouts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps, envs, maps, layouts);
+/// The same rows again and again on one thread, to a buffer that no cache holds: stored, and made in
+/// the cache and copied past it.
+fn streaming(criterion: &mut Criterion) {
+    let (mut world, _) = world(64, WorldConfig { threads: 1, ..WorldConfig::default() });
+    let rows = Arc::new(KeptRows::default());
+    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
+    world.collect_rows(rows.clone(), format, Reward::SPARSE);
+    world.step();
+    let batch = rows.drain().swap_remove(0);
+    let observations = Observations::of_rows(&batch);
+    let layout = Layout::ALL[0];
+    let len = layout.row_len(&format);
+    let (mut out, mut made) = (vec![0.0; 8_192 * len], vec![0.0; len]);
+    let mut group = criterion.benchmark_group("dense rows to memory");
+    group.sample_size(20);
+    group.throughput(Throughput::Bytes(out.len() as u64 * 4));
+    for is_streamed in [false, true] {
+        let name = if is_streamed { "streamed" } else { "stored" };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for (number, out) in out.chunks_exact_mut(len).enumerate() {
+                    let row = observations.row(number % observations.len());
+                    let to = if is_streamed { &mut made[..] } else { &mut *out };
+                    layout.write(&row, None, to).expect("there is room for the row");
+                    if is_streamed {
+                        systems::streaming::copy(&made, out);
+                    }
+                }
+                black_box(&out);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, envs, maps, layouts, streaming);
 criterion_main!(benches);

@@ -10,6 +10,7 @@ use rayon::{
 use systems::{
     envs::{Frame, Snapshot, VectorEnv},
     rows::flag,
+    streaming,
 };
 
 use crate::{array::PyFrame, error::Fault};
@@ -174,19 +175,31 @@ impl Dense {
 /// Rows that one thread lays out at a time.
 const ROWS: usize = 32;
 
+/// Numbers of a buffer, 32 MiB, that no cache is taken to hold until it is read.
+const STREAMED_FROM: usize = 8 << 20;
+
 /// Lays rows out in parallel, and notes in the memories what they show.
 fn write(layout: Layout, frame: &Frame, seats: &[u8], memories: &mut [Memory], out: &mut [f32]) {
     let rows = Observations::of_frame(frame, seats);
     let len = layout.row_len(&frame.format());
+    let is_streamed = out.len() >= STREAMED_FROM;
     let chunks = out.par_chunks_mut(ROWS * len).zip(memories.par_chunks_mut(ROWS));
     chunks.enumerate().for_each(|(chunk, (out, memories))| {
+        let mut made = vec![0.0; if is_streamed { len } else { 0 }];
         let places = out.chunks_exact_mut(len).zip(memories.iter_mut());
         for (row, (out, memory)) in (chunk * ROWS..).zip(places) {
             let is_active = frame.flags()[row] & flag::ACTIVE != 0;
             // An agent that saw nothing new remembers what it did, and shows it again.
             let mut still = (!is_active).then(|| memory.clone());
             let memory = still.as_mut().unwrap_or(memory);
-            let written = layout.write(&rows.row(row), Some(memory), out);
+            let row = rows.row(row);
+            let written = if is_streamed {
+                let written = layout.write(&row, Some(memory), &mut made);
+                streaming::copy(&made, out);
+                written
+            } else {
+                layout.write(&row, Some(memory), out)
+            };
             debug_assert!(written.is_ok(), "the output has room for its rows");
         }
     });

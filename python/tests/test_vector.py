@@ -116,6 +116,18 @@ def test_seeds_decide_everything_on_any_number_of_threads():
     assert not same(first[0], other[0])
 
 
+@pytest.mark.parametrize("layout", ["durbin9", "memory"])
+def test_rows_of_many_environments_are_those_of_few(layout):
+    # Of so many that rows are stored past the caches: more than 32 MiB.
+    many, few = (make(n, seat=None, layout=layout, size=(20, 20)) for n in (1_200, 40))
+    assert many.reset(seed=7)[0].nbytes > 32 << 20 > few.reset(seed=7)[0].nbytes
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        actions = rng.integers(0, many.single_action_space.n, many.num_envs)
+        rows = many.step(actions)[0]
+        assert np.array_equal(rows[: few.num_envs], few.step(actions[: few.num_envs])[0])
+
+
 def test_effective_seeds_play_the_same_episodes_again():
     envs = make(3, seat=None, policies=["expander", "random"])
     envs.reset(seed=9)

@@ -31,6 +31,7 @@ pub mod rules;
 pub mod schedule;
 mod slots;
 pub mod start;
+pub mod streaming;
 pub mod turn;
 pub mod visit;
 pub mod world;

@@ -78,9 +78,16 @@ pub struct CreateGameRequest {
     #[prost(bool, tag = "14")]
     pub without_record: bool,
     /// Whether what every seat sees and does joins the server's streams of experiences. Its rows have
-    /// the game's id as their episode.
+    /// the game's id as their episode. Its board has to fit the server's rows, and whoever may read
+    /// streams sees the rows of every seat.
     #[prost(bool, tag = "15")]
     pub collect_experiences: bool,
+    /// Name under which whoever creates the game joins it at once, as by JoinGame. Absent: nobody joins.
+    #[prost(string, optional, tag = "16")]
+    pub join_as: ::core::option::Option<::prost::alloc::string::String>,
+    /// The seat that join_as takes. Absent: the first that is free.
+    #[prost(uint32, optional, tag = "17")]
+    pub join_seat: ::core::option::Option<u32>,
 }
 /// A created game.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -94,6 +101,9 @@ pub struct CreateGameResponse {
     /// Its seed.
     #[prost(uint64, tag = "3")]
     pub seed: u64,
+    /// The seat that was taken, if join_as was given.
+    #[prost(message, optional, tag = "4")]
+    pub joined: ::core::option::Option<JoinGameResponse>,
 }
 /// Which seat to take.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -283,8 +283,8 @@ impl Arena {
             Request::Create(settings, creator, to) => {
                 reply(to, self.create(world, settings, creator));
             }
-            Request::Join { game, name, seat, answer } => {
-                reply(answer, self.join(world, game, &name, seat));
+            Request::Join { game, joining, answer } => {
+                reply(answer, self.join(world, game, &joining));
             }
             Request::Leave(key, to) => reply(to, self.leave(world, key)),
             Request::Submit(key, submission, to) => {

@@ -17,7 +17,7 @@ use super::{
     Arena, GameSettings, LiveError,
     delayed::Delayed,
     game::{Feed, Game, Occupant, Phase, Seat},
-    request::{Created, Creator, Joined, SeatKey},
+    request::{Created, Creator, Joined, Joining, SeatKey},
     streams::{self, Occasion},
     timers::Due,
     token::Token,
@@ -28,12 +28,12 @@ use super::{
 const NAME: usize = 40;
 
 impl Arena {
-    /// Creates a game, which starts at once if only policies play.
+    /// Creates a game, which starts at once if only policies play, or its creator and policies.
     pub(super) fn create(
         &mut self,
         world: &mut World,
         settings: Box<GameSettings>,
-        Creator { client, max_games }: Creator,
+        Creator { client, max_games, joining }: Creator,
     ) -> Result<Created, LiveError> {
         if self.games.len() >= self.config.max_games {
             return Err(LiveError::TooManyGames(self.config.max_games));
@@ -43,6 +43,10 @@ impl Arena {
         }
         settings.check()?;
         self.check_collected(&settings)?;
+        if let Some(joining) = &joining {
+            // Before anything is created, so that a refusal leaves nothing behind.
+            check_joining(joining, &settings.policies)?;
+        }
         let rules = world.add_ruleset(&settings.ruleset)?;
         let (owner, id) = (Token::random()?, self.new_id()?);
         let number = self.next_number;
@@ -79,7 +83,8 @@ impl Arena {
         if starts {
             self.start(world, id)?;
         }
-        Ok(Created { game: id, owner })
+        let joined = joining.map(|joining| self.join(world, id, &joining)).transpose()?;
+        Ok(Created { game: id, owner, joined })
     }
 
     /// An id that nobody can guess, since it is all that a private game is known by.
@@ -100,26 +105,16 @@ impl Arena {
         &mut self,
         world: &mut World,
         id: u64,
-        name: &str,
-        wanted: Option<u32>,
+        joining: &Joining,
     ) -> Result<Joined, LiveError> {
+        let (name, wanted) = (joining.name.as_str(), joining.seat);
         let game = self.game_mut(id)?;
-        let length = name.chars().count();
-        if !(1..=NAME).contains(&length) || name.chars().any(char::is_control) {
-            let reason = format!("{length} characters are no name: use 1 to {NAME} that print");
-            return Err(LiveError::invalid("name", reason));
-        }
+        check_name(name)?;
         if game.phase.is_final() {
             return Err(LiveError::GameOver { tick: self.tick_of(world, id) });
         }
         let seats = game.seats.len();
-        if let Some(seat) = wanted {
-            let found = usize::try_from(seat).ok().and_then(|seat| game.seats.get(seat));
-            match found {
-                Some(seat) if seat.policy == Policy::External => {}
-                _ => return Err(LiveError::BadPlayer { seat, seats }),
-            }
-        }
+        check_seat(wanted, &game.settings.policies)?;
         let names = game.seats.iter().filter_map(|seat| seat.player.as_ref());
         if names.clone().any(|player| player.name == name) {
             return Err(LiveError::NameTaken(name.to_owned()));
@@ -383,6 +378,35 @@ impl Arena {
             }
         }
     }
+}
+
+/// Checks what can be said of who wants a seat before anybody has one.
+fn check_joining(joining: &Joining, policies: &[Policy]) -> Result<(), LiveError> {
+    check_name(&joining.name)?;
+    check_seat(joining.seat, policies)?;
+    if !policies.contains(&Policy::External) {
+        return Err(LiveError::GameFull { seats: policies.len() });
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), LiveError> {
+    let length = name.chars().count();
+    if !(1..=NAME).contains(&length) || name.chars().any(char::is_control) {
+        let reason = format!("{length} characters are no name: use 1 to {NAME} that print");
+        return Err(LiveError::invalid("name", reason));
+    }
+    Ok(())
+}
+
+/// Checks that a seat, if one is wanted, is there for players.
+fn check_seat(wanted: Option<u32>, policies: &[Policy]) -> Result<(), LiveError> {
+    let Some(seat) = wanted else { return Ok(()) };
+    let found = usize::try_from(seat).ok().and_then(|seat| policies.get(seat));
+    if found != Some(&Policy::External) {
+        return Err(LiveError::BadPlayer { seat, seats: policies.len() });
+    }
+    Ok(())
 }
 
 /// A game's id as clients know it: 16 hexadecimal digits.

@@ -26,10 +26,8 @@ pub enum Request {
     Join {
         /// The game.
         game: u64,
-        /// Name of the player.
-        name: String,
-        /// The seat; `None`: any that is free.
-        seat: Option<u32>,
+        /// Who wants a seat.
+        joining: Joining,
         /// Where the answer goes.
         answer: Answer<Joined>,
     },
@@ -66,6 +64,17 @@ pub struct Creator {
     pub client: Arc<str>,
     /// Games that it may have at a time, ended ones included.
     pub max_games: usize,
+    /// How it joins the game that it creates, if it does.
+    pub joining: Option<Joining>,
+}
+
+/// A player who wants a seat.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// Name of the player.
+    pub name: String,
+    /// The seat; `None`: any that is free.
+    pub seat: Option<u32>,
 }
 
 /// A game, and what opens it: a seat's token, or the owner's where that is asked for.
@@ -84,6 +93,8 @@ pub struct Created {
     pub game: u64,
     /// What deletes, pauses and resumes it.
     pub owner: Token,
+    /// The creator's seat, if it joined.
+    pub joined: Option<Joined>,
 }
 
 /// A seat that was taken.

@@ -144,6 +144,54 @@ fn seats_are_taken_once_and_by_players() {
 }
 
 #[test]
+fn who_creates_a_game_joins_it_in_the_same_request_or_there_is_no_game() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        let policies = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let ask = |players, names: &[&str], join_as: Option<&str>, join_seat| CreateGameRequest {
+            players,
+            policies: policies(names),
+            join_as: join_as.map(str::to_owned),
+            join_seat,
+            ..lockstep()
+        };
+        for (wanted, wrong) in [
+            ("BAD_PLAYER", ask(3, &["random"], Some("ada"), Some(2))),
+            ("BAD_PLAYER", ask(3, &["random"], Some("ada"), Some(3))),
+            ("GAME_FULL", ask(2, &["random", "random"], Some("ada"), None)),
+            ("INVALID_ARGUMENT", ask(2, &[], Some(""), None)),
+            ("INVALID_ARGUMENT", ask(2, &[], Some(&"x".repeat(41)), None)),
+            ("INVALID_ARGUMENT", ask(2, &[], None, Some(0))),
+        ] {
+            assert_eq!(reason(client.create_game(wrong.clone()).await), wanted, "{wrong:?}");
+        }
+        let list = client.list_games(v1::ListGamesRequest::default()).await.unwrap().into_inner();
+        assert_eq!(list.games, [], "what was refused left nothing behind");
+
+        let lobby = client.create_game(ask(3, &["random"], Some("ada"), Some(1))).await.unwrap();
+        let lobby = lobby.into_inner();
+        let ada = lobby.joined.unwrap();
+        assert_eq!((ada.seat, ada.phase()), (1, v1::Phase::Lobby));
+        let again = v1::JoinGameRequest {
+            game_id: lobby.game_id.clone(),
+            name: "ada".to_owned(),
+            seat: None,
+        };
+        assert_eq!(reason(client.join_game(again).await), "ALREADY_JOINED");
+        let bob = join(&client, &lobby.game_id, "bob").await;
+        assert_eq!(bob.seat, 0);
+        let state = v1::GetGameStateRequest { game_id: lobby.game_id, token: ada.token };
+        let state = client.get_game_state(state).await.unwrap().into_inner();
+        assert_eq!((state.seat, state.info.unwrap().phase()), (1, v1::Phase::Running));
+
+        let full = client.create_game(ask(2, &["random"], Some("ada"), None)).await.unwrap();
+        let ada = full.into_inner().joined.unwrap();
+        assert_eq!((ada.seat, ada.phase()), (0, v1::Phase::Running), "a policy has the other seat");
+        let nobody = client.create_game(lockstep()).await.unwrap().into_inner();
+        assert_eq!(nobody.joined, None);
+    });
+}
+
+#[test]
 fn a_phase_in_which_something_cannot_be_done_is_named() {
     with_server(LiveConfig::default(), async |mut client, _live| {
         let game = create(&mut client, lockstep()).await;

@@ -56,6 +56,27 @@ def test_generated_code_is_that_of_the_proto_files(tmp_path):
         assert filecmp.cmp(kept, tmp_path / "bivouac/v1" / name, shallow=False), name
 
 
+def test_who_creates_a_game_can_join_it_in_the_same_request(client):
+    game, seat = client.create_and_join("ada", policies=["random"], pace="lockstep", size=(6, 6))
+    assert (seat.game_id, seat.seat) == (game.id, 0)
+    assert [listed.game_id for listed in client.list(["running"])] == [game.id]
+    _, second = client.create_and_join("ada", 1, pace="lockstep")
+    assert second.seat == 1
+    with pytest.raises(GameError) as refusal:
+        client.create_and_join("ada", 1, policies=["random"])
+    assert refusal.value.reason == "BAD_PLAYER"
+
+
+def test_the_client_for_asyncio_creates_and_joins(client):
+    async def play():
+        async with AsyncGameClient(client.target) as other:
+            game, seat = await other.create_and_join("ada", 1, pace="lockstep")
+            assert (seat.game_id, seat.seat) == (game.id, 1)
+            await other.delete(game)
+
+    asyncio.run(play())
+
+
 def test_bots_play_a_game_to_its_end(client):
     game = client.create(size=(6, 6), pace="lockstep", turn_ms=3_600_000, max_ticks=100, seed=3)
     bots = [Wanderer(seed) for seed in range(2)]

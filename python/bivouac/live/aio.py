@@ -65,6 +65,13 @@ class AsyncGameClient:
         """Takes a seat: the first that is free, unless one is asked for."""
         return AsyncSeat(self, game_id, *await self.do(protocol.join(game_id, name, seat)))
 
+    async def create_and_join(
+        self, name: str, seat: int | None = None, **options: Any
+    ) -> "tuple[Game, AsyncSeat]":
+        """Creates a game and takes a seat of it in one request; see `create_request` for the options."""
+        game, number, token = await self.do(protocol.create_and_join(name, seat, **options))
+        return game, AsyncSeat(self, game.id, number, token)
+
     async def list(self, phases: Iterable[str] = ()) -> AsyncIterator[wire.GameInfo]:
         """The public games, oldest first."""
         phases, token = tuple(phases), ""

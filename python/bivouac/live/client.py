@@ -69,6 +69,13 @@ class GameClient:
         """Takes a seat: the first that is free, unless one is asked for."""
         return Seat(self, game_id, *self.do(protocol.join(game_id, name, seat)))
 
+    def create_and_join(
+        self, name: str, seat: int | None = None, **options: Any
+    ) -> "tuple[Game, Seat]":
+        """Creates a game and takes a seat of it in one request; see `create_request` for the options."""
+        game, number, token = self.do(protocol.create_and_join(name, seat, **options))
+        return game, Seat(self, game.id, number, token)
+
     def list(self, phases: Iterable[str] = ()) -> Iterator[wire.GameInfo]:
         """The public games, oldest first."""
         phases, token = tuple(phases), ""

@@ -33,7 +33,6 @@ class Game:
     owner_token: str
     seed: int
 
-
 def create_request(
     *,
     size: tuple[int, int] | None = None,
@@ -52,10 +51,13 @@ def create_request(
     spectator_delay: int = 0,
     record: bool = True,
     collect_experiences: bool = False,
+    join_as: str | None = None,
+    join_seat: int | None = None,
 ) -> wire.CreateGameRequest:
     """The request for a game: `size` is (rows, columns), `map` a map as text or JSON, `pace` timed,
     lockstep or free, `policies` play the last seats, and with `collect_experiences` the rows of all
-    seats join the server's streams, with `int(game.id, 16)` as their episode."""
+    seats join the server's streams, with `int(game.id, 16)` as their episode. With the name
+    `join_as` the creator takes `join_seat`, or the first seat that is free, in the same request."""
     choice = None
     if map is not None:
         is_json = map.lstrip().startswith("{")
@@ -78,6 +80,8 @@ def create_request(
         spectator_delay=spectator_delay,
         without_record=not record,
         collect_experiences=collect_experiences,
+        join_as=join_as,
+        join_seat=join_seat,
     )
 
 
@@ -110,6 +114,16 @@ def create(**options: Any) -> Call[Game]:
     """Creates a game; see `create_request` for the options."""
     request = create_request(**options)
     return Call("CreateGame", request, lambda it: Game(it.game_id, it.owner_token, it.seed))
+
+
+def create_and_join(name: str, seat: int | None, **options: Any) -> Call[tuple[Game, int, str]]:
+    """Creates a game and takes a seat of it, and gives the seat's number and token."""
+    call = create(join_as=name, join_seat=seat, **options)
+
+    def read(it: wire.CreateGameResponse) -> tuple[Game, int, str]:
+        return call.read(it), it.joined.seat, it.joined.token
+
+    return Call(call.method, call.request, read)
 
 
 def join(game_id: str, name: str, seat: int | None) -> Call[tuple[int, str]]:

@@ -105,7 +105,7 @@ class BoardSize(_message.Message):
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class CreateGameRequest(_message.Message):
-    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record", "collect_experiences")
+    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record", "collect_experiences", "join_as", "join_seat")
     MAP_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
     TEAMS_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +121,8 @@ class CreateGameRequest(_message.Message):
     SPECTATOR_DELAY_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_RECORD_FIELD_NUMBER: _ClassVar[int]
     COLLECT_EXPERIENCES_FIELD_NUMBER: _ClassVar[int]
+    JOIN_AS_FIELD_NUMBER: _ClassVar[int]
+    JOIN_SEAT_FIELD_NUMBER: _ClassVar[int]
     map: MapChoice
     players: int
     teams: _containers.RepeatedScalarFieldContainer[int]
@@ -136,17 +138,21 @@ class CreateGameRequest(_message.Message):
     spectator_delay: int
     without_record: bool
     collect_experiences: bool
-    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ..., collect_experiences: _Optional[bool] = ...) -> None: ...
+    join_as: str
+    join_seat: int
+    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ..., collect_experiences: _Optional[bool] = ..., join_as: _Optional[str] = ..., join_seat: _Optional[int] = ...) -> None: ...
 
 class CreateGameResponse(_message.Message):
-    __slots__ = ("game_id", "owner_token", "seed")
+    __slots__ = ("game_id", "owner_token", "seed", "joined")
     GAME_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     game_id: str
     owner_token: str
     seed: int
-    def __init__(self, game_id: _Optional[str] = ..., owner_token: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    joined: JoinGameResponse
+    def __init__(self, game_id: _Optional[str] = ..., owner_token: _Optional[str] = ..., seed: _Optional[int] = ..., joined: _Optional[_Union[JoinGameResponse, _Mapping]] = ...) -> None: ...
 
 class JoinGameRequest(_message.Message):
     __slots__ = ("game_id", "name", "seat")

@@ -245,11 +245,16 @@ async fn create(
                 turn_ms: TURN_MS,
                 max_ticks: 1_000_000,
                 policies: vec!["expander".to_owned(); load.policies],
+                join_as: (load.players > 0).then(|| "player 0".to_owned()),
                 ..CreateGameRequest::default()
             })
             .await?
             .into_inner();
-        for player in 0..load.players {
+        if let Some(joined) = created.joined {
+            let game_id = created.game_id.clone();
+            seats.push(StreamGameRequest { game_id, token: joined.token });
+        }
+        for player in 1..load.players {
             let (game_id, name) = (created.game_id.clone(), format!("player {player}"));
             let joining = JoinGameRequest { game_id, name, seat: None };
             let token = client.join_game(joining).await?.into_inner().token;

@@ -28,7 +28,7 @@ use crate::live::{
     LiveError, LiveHandle,
     lobby::{parse_id, show},
     mailbox::Watching,
-    request::{self, Listing, SeatKey},
+    request::{self, Creator, Joined, Joining, Listing, SeatKey},
     token::Token,
 };
 
@@ -76,6 +76,14 @@ fn key(game: &str, token: &str) -> Result<SeatKey, LiveError> {
     Ok(SeatKey { game: parse_id(game)?, token: Token::parse(token)? })
 }
 
+fn joined(joined: Joined) -> v1::JoinGameResponse {
+    v1::JoinGameResponse {
+        seat: joined.seat.into(),
+        token: joined.token.reveal(),
+        phase: wire::phase(joined.phase).into(),
+    }
+}
+
 #[async_trait]
 impl GameService for Games {
     type StreamGameStream = Updates;
@@ -87,7 +95,9 @@ impl GameService for Games {
         request: Request<v1::CreateGameRequest>,
     ) -> Result<Response<v1::CreateGameResponse>, Status> {
         let creator = Client::of(&request).creator();
-        let settings = self.rulesets.settings(request.into_inner())?;
+        let mut request = request.into_inner();
+        let creator = Creator { joining: settings::joining(&mut request)?, ..creator };
+        let settings = self.rulesets.settings(request)?;
         let seed = settings.seed;
         let settings = Box::new(settings);
         let created = self.live.ask(|to| request::Request::Create(settings, creator, to)).await?;
@@ -95,6 +105,7 @@ impl GameService for Games {
             game_id: show(created.game),
             owner_token: created.owner.reveal(),
             seed,
+            joined: created.joined.map(joined),
         }))
     }
 
@@ -103,14 +114,9 @@ impl GameService for Games {
         request: Request<v1::JoinGameRequest>,
     ) -> Result<Response<v1::JoinGameResponse>, Status> {
         let v1::JoinGameRequest { game_id, name, seat } = request.into_inner();
-        let game = parse_id(&game_id)?;
-        let joined =
-            self.live.ask(|answer| request::Request::Join { game, name, seat, answer }).await?;
-        Ok(Response::new(v1::JoinGameResponse {
-            seat: joined.seat.into(),
-            token: joined.token.reveal(),
-            phase: wire::phase(joined.phase).into(),
-        }))
+        let (game, joining) = (parse_id(&game_id)?, Joining { name, seat });
+        let join = |answer| request::Request::Join { game, joining, answer };
+        Ok(Response::new(joined(self.live.ask(join).await?)))
     }
 
     async fn leave_game(

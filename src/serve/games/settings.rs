@@ -12,6 +12,7 @@ use systems::{
 
 use crate::live::{
     LiveError,
+    request::Joining,
     settings::{Board, GameSettings, Pace},
 };
 
@@ -74,6 +75,22 @@ impl Rulesets {
         };
         settings.check()?;
         Ok(settings)
+    }
+}
+
+/// How the creator joins the game, if it is to.
+///
+/// # Errors
+///
+/// [`LiveError::Invalid`] for a seat that nobody is to take.
+pub(super) fn joining(request: &mut v1::CreateGameRequest) -> Result<Option<Joining>, LiveError> {
+    match (request.join_as.take(), request.join_seat) {
+        (Some(name), seat) => Ok(Some(Joining { name, seat })),
+        (None, None) => Ok(None),
+        (None, Some(seat)) => {
+            let reason = format!("nobody takes seat {seat}: give a name as join_as");
+            Err(LiveError::invalid("join_seat", reason))
+        }
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Orders {
     answered: Option<u32>,
     /// The last tick that is known.
     tick: u32,
+    /// How many orders waited after it, as its update told.
+    queued: u32,
     /// A tick that has to be over before the next request.
     stalled: Option<u32>,
 }
@@ -104,6 +106,7 @@ impl Orders {
             requests: 0,
             answered: None,
             tick: 0,
+            queued: 0,
             stalled: None,
         }
     }
@@ -217,7 +220,10 @@ impl Orders {
         self.waiting = sent.becomes.into();
         if let play_response::Kind::Submitted(submitted) = answer {
             self.answered = Some(submitted.tick);
-            self.keep_last(submitted.queued);
+            // An update may overtake the answer: that of a later tick counts what was granted
+            // before it, less what the ticks since have taken.
+            let is_overtaken = submitted.tick < self.tick;
+            self.keep_last(if is_overtaken { self.queued } else { submitted.queued });
         }
         None
     }
@@ -225,6 +231,7 @@ impl Orders {
     /// Hears of a tick, after which so many orders wait.
     pub fn updated(&mut self, tick: u32, queued: u32) {
         self.tick = tick;
+        self.queued = queued;
         self.stalled.take_if(|stalled| *stalled < tick);
         if self.answered.is_none_or(|answered| answered < tick) {
             self.keep_last(queued);
@@ -295,6 +302,18 @@ mod tests {
         assert_eq!(shown(&orders).len(), 3, "the update is older than the answer");
         orders.updated(1, 2);
         assert_eq!(shown(&orders), [march(1), march(2)]);
+        orders.updated(2, 0);
+        assert_eq!(shown(&orders), []);
+    }
+
+    #[test]
+    fn an_answer_that_an_update_overtook_leaves_what_the_update_counted() {
+        let mut orders = waiting(1);
+        orders.add(march(1));
+        let request = orders.request().unwrap();
+        orders.updated(1, 1);
+        assert_eq!(orders.answered(request.id, &granted(0, 2)), None);
+        assert_eq!(shown(&orders), [march(1)]);
         orders.updated(2, 0);
         assert_eq!(shown(&orders), []);
     }

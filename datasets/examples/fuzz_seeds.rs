@@ -108,9 +108,11 @@ fn seed<P: Producer>(producer: &P, kind: Kind, path: &Path) -> Outcome<()> {
     let plan = Plan { kind, info: Info::default(), folder: FolderOptions::default() };
     pipeline::write(producer, plan, &folder, control)?;
     for file in GamesFile::paths(&folder)? {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;
-        let batches = reader.collect::<Result<Vec<_>, _>>()?;
-        let schema = batches.first().ok_or("games")?.schema();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?;
+        // The batches' own schema does not say which table it is, and without that a file is refused
+        // before it is read.
+        let schema = reader.schema().clone();
+        let batches = reader.build()?.collect::<Result<Vec<_>, _>>()?;
         let properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::None)
             .set_dictionary_enabled(false)

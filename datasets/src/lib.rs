@@ -12,6 +12,7 @@
 //! games.
 
 pub mod analytics;
+mod block;
 pub mod ceiling;
 pub mod checksum;
 pub mod collected_envs;
@@ -40,7 +41,6 @@ pub mod replayed_rows;
 mod resume;
 pub mod schema;
 pub mod seats;
-mod segment;
 pub mod spill;
 pub mod stopwatch;
 mod storage;

@@ -26,7 +26,7 @@ use arrow::{
 use systems::rows::{RowBatch, RowFormat, flag};
 
 use self::pool::RowPool;
-use crate::{schema, segment::one_name};
+use crate::{block::one_name, schema};
 
 /// Rows of one step of a run of games.
 #[derive(Clone, Debug)]

@@ -27,16 +27,20 @@ use arrow::{
 use systems::{record::GameRecord, reward::Reward, rows::RowFormat, world::WorldError};
 
 use crate::{
+    block::Rows,
     error::DataError,
-    expand::{AgentRows, Batch, Expander},
+    expand::{Agent, Batch, Expander},
     games::ArchivedGame,
     layouts::{DenseRows, Layout},
     produce::{Archive, Producer},
     resume::Place,
     schema,
     seats::Seats,
-    table::{EXPANDED_BYTES, Group, Grouper, Kind, check_canvas},
+    table::{Group, Grouper, Kind, check_canvas},
 };
+
+/// Bytes of the wide columns of games that one thread plays at a time, unless a single game is more.
+const GROUP_BYTES: usize = 8 << 20;
 
 /// Batches of a group that wait for the reader.
 const WAITING: usize = 4;
@@ -147,7 +151,7 @@ impl ExperienceReader {
             threads,
             jobs: 0,
             games: VecDeque::new(),
-            grouper: Grouper::new((EXPANDED_BYTES / format.row_bytes()).max(1) as u64),
+            grouper: Grouper::new((GROUP_BYTES / format.row_bytes()).max(1) as u64),
             groups: VecDeque::new(),
             playing: VecDeque::new(),
             has_ended: false,
@@ -268,7 +272,7 @@ impl Work {
         };
         let records: Vec<&GameRecord> = group.games.iter().map(|game| &game.record).collect();
         let batch = Batch { games: &records, seats: group.seats.and(self.seats) };
-        expander.expand(batch, |agent| sender.take(agent))?;
+        expander.expand(batch, |agent, rows| sender.take(agent, rows))?;
         let rest = sender.rows;
         if rest > 0 {
             sender.send(rest)?;
@@ -279,16 +283,14 @@ impl Work {
 }
 
 impl Sender<'_> {
-    fn take(&mut self, agent: &mut AgentRows) -> Result<(), DataError> {
-        for segment in &mut agent.segments {
-            let (arrays, _) = segment.arrays(&agent.constants, self.work.format);
-            let rows = RecordBatch::try_new(self.compact.clone(), arrays)?;
+    fn take(&mut self, agent: &Agent, rows: &Rows<'_>) -> Result<(), DataError> {
+        for part in rows.parts() {
+            let rows = RecordBatch::try_new(self.compact.clone(), part.arrays(&agent.constants))?;
             self.rows += rows.num_rows();
             self.parts.push(rows);
             while self.rows >= self.work.batch_rows {
                 self.send(self.work.batch_rows)?;
             }
-            segment.clear();
         }
         Ok(())
     }

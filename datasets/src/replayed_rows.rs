@@ -50,13 +50,12 @@ impl ReplayedRows {
     pub fn rows(&mut self, game: &GameRecord) -> Result<Vec<LiveBatch>, DataError> {
         check_canvas(game, &self.format)?;
         let mut batches = Vec::new();
-        let (schema, format, policies) = (&self.schema, self.format, &self.policies);
-        self.expander.expand(Batch { games: &[game], seats: Seats::ALL }, |agent| {
+        let (schema, policies) = (&self.schema, &self.policies);
+        self.expander.expand(Batch { games: &[game], seats: Seats::ALL }, |agent, rows| {
             let name = agent.constants.policy.clone();
             let key = policy_keys(policies, [&*name].into_iter());
-            for segment in &mut agent.segments {
-                let (mut arrays, wide) = segment.arrays(&agent.constants, format);
-                let rows = segment_rows(&arrays);
+            for part in rows.parts() {
+                let (mut arrays, rows) = (part.arrays(&agent.constants), part.len());
                 if let Ok(at) = schema.index_of(column::POLICY) {
                     let keys = Int32Array::from_value(key.first().copied().unwrap_or(0), rows);
                     arrays[at] = Arc::new(DictionaryArray::try_new(keys, policies.clone())?);
@@ -69,15 +68,9 @@ impl ReplayedRows {
                     games: UInt64Array::from_value(agent.constants.episode_id, rows),
                     rulesets: one_ruleset(&game.ruleset.name, rows),
                 });
-                let (_, arrays, _) = shown.into_parts();
-                wide.give_back(arrays, segment);
             }
             Ok(())
         })?;
         Ok(batches)
     }
-}
-
-fn segment_rows(arrays: &[ArrayRef]) -> usize {
-    arrays.first().map_or(0, |array| array.len())
 }

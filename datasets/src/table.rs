@@ -9,8 +9,9 @@ use arrow::{
 use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use crate::{
+    block::Rows,
     error::DataError,
-    expand::{AgentRows, Batch, Expander},
+    expand::{Agent, Batch, Expander},
     games::{self, ArchivedGame},
     layouts::{self, DenseRows, Layout},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
@@ -23,12 +24,8 @@ use crate::{
 /// Bytes of moves and start positions that a row group of games holds at most, by estimate.
 const GAMES_GROUP_BYTES: u64 = 4 << 20;
 
-/// Bytes of the wide columns of games that are expanded side by side, unless a single game is more:
-/// few enough that rows are still in the cache when they are encoded. Fetching them back from memory
-/// costs about as much as compressing them.
-pub(crate) const EXPANDED_BYTES: usize = 8 << 20;
-
-/// Bytes of dense rows that are made at once, for the same reason.
+/// Bytes of dense rows that are made at once: few enough that they are still in the cache when they
+/// are encoded.
 const DENSE_BYTES: usize = 1 << 20;
 
 /// What a dataset is made of.
@@ -216,42 +213,22 @@ impl Table {
         let mut rows = self.row_groups.begin()?;
         let mut episodes = Vec::new();
         let mut lap = time.start();
-        for games in self.cached(&group.games, format) {
-            let records: Vec<&GameRecord> = games.iter().map(|game| &game.record).collect();
-            let batch = Batch { games: &records, seats: group.seats };
-            expander.expand(batch, |agent| {
-                lap.stop(Stage::Expand);
-                let first = rows.rows();
-                let result = write_agent(&mut rows, agent, format, dense.as_mut());
-                note_episode(&mut episodes, agent, records[agent.game], first);
-                lap.stop(Stage::Encode);
-                result
-            })?;
-        }
+        let records: Vec<&GameRecord> = group.games.iter().map(|game| &game.record).collect();
+        let batch = Batch { games: &records, seats: group.seats };
+        expander.expand(batch, |agent, played| {
+            lap.stop(Stage::Expand);
+            let first = rows.rows();
+            let result = write_agent(&mut rows, agent, played, dense.as_mut());
+            note_episode(&mut episodes, agent, records[agent.game], first);
+            lap.stop(Stage::Encode);
+            result
+        })?;
         lap.stop(Stage::Expand);
         let rows = rows.finish()?;
         lap.stop(Stage::Encode);
         self.expanders().push(expander);
         let games = if group.completes { group.games } else { Vec::new() };
         Ok(EncodedGroup { rows, episodes, games, end: group.end })
-    }
-
-    /// Games of a group in runs whose rows fit the cache together.
-    fn cached<'g>(
-        &self,
-        games: &'g [ArchivedGame],
-        format: RowFormat,
-    ) -> impl Iterator<Item = &'g [ArchivedGame]> {
-        let limit = (EXPANDED_BYTES / format.row_bytes()) as u64;
-        let mut rows = 0;
-        games.chunk_by(move |before, next| {
-            rows += self.weight(&before.record);
-            let fits = rows + self.weight(&next.record) <= limit;
-            if !fits {
-                rows = 0;
-            }
-            fits
-        })
     }
 
     fn expanders(&self) -> std::sync::MutexGuard<'_, Vec<Expander>> {
@@ -261,17 +238,16 @@ impl Table {
 
 fn write_agent(
     rows: &mut RowGroup,
-    agent: &mut AgentRows,
-    format: RowFormat,
+    agent: &Agent,
+    played: &Rows<'_>,
     mut dense: Option<&mut DenseRows>,
 ) -> Result<(), DataError> {
-    for segment in &mut agent.segments {
-        let (arrays, wide) = segment.arrays(&agent.constants, format);
+    for part in played.parts() {
+        let arrays = part.arrays(&agent.constants);
         match &mut dense {
-            Some(dense) => write_dense(rows, arrays.clone(), format, dense)?,
+            Some(dense) => write_dense(rows, arrays, played.batch.format, dense)?,
             None => rows.write(&arrays)?,
         }
-        wide.give_back(arrays, segment);
     }
     Ok(())
 }
@@ -295,7 +271,7 @@ fn write_dense(
 /// Adds the agent's episode, or brings it up to date if its rows come in parts.
 fn note_episode(
     episodes: &mut Vec<EpisodeRow>,
-    agent: &AgentRows,
+    agent: &Agent,
     record: &GameRecord,
     first_row: u64,
 ) {

@@ -3,6 +3,7 @@
 use crate::{
     components::{Cell, Game, Standing},
     isa::{Isa, Work},
+    replay::Script,
     reward::sides,
     row_writer::{Facts, RowWriter},
     rows::{RowFormat, flag},
@@ -17,10 +18,15 @@ pub(crate) fn experience<const K: usize, const P: usize, A: Cell>(
     mut rows: Option<&mut RowWriter<'_>>,
     isa: Isa,
 ) {
-    let Visit { game, shape, rules, context, .. } = visit;
+    let Visit { game, script, shape, rules, context, .. } = visit;
     let active = game.standing.active;
     if active == 0 {
         return;
+    }
+    if let Some(block) = script.as_deref().and_then(Script::block)
+        && let Some(rows) = rows.as_deref_mut()
+    {
+        rows.turn_to_block(block, game.standing.turn);
     }
     let mut left = active;
     let mut seats = active;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy_ecs::component::Component;
 
-use crate::{components::Order, rules::tick::Queue};
+use crate::{components::Order, rows::RowBlock, rules::tick::Queue};
 
 /// A recorded order and the turn from which it waits in its player's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +38,33 @@ pub struct Script<const P: usize> {
     moves: Arc<ScriptMoves>,
     next: [u32; P],
     next_departure: u32,
+    block: Option<RowBlock>,
 }
 
 impl<const P: usize> Script<P> {
     /// The record from its beginning.
     #[must_use]
     pub fn new(moves: Arc<ScriptMoves>) -> Self {
-        Self { moves, next: [0; P], next_departure: 0 }
+        Self { moves, next: [0; P], next_departure: 0, block: None }
+    }
+
+    /// The same, with a place for the game's rows.
+    #[must_use]
+    pub fn with_block(self, block: Option<RowBlock>) -> Self {
+        Self { block, ..self }
+    }
+
+    /// Where the game's rows lie, if they have a place.
+    pub fn block(&self) -> Option<&RowBlock> {
+        self.block.as_ref()
     }
 
     /// The same for a class with more seats.
     #[must_use]
     pub fn widened<const Q: usize>(&self) -> Script<Q> {
         let next = std::array::from_fn(|seat| self.next.get(seat).copied().unwrap_or(0));
-        Script { moves: self.moves.clone(), next, next_departure: self.next_departure }
+        let Self { next_departure, block, .. } = *self;
+        Script { moves: self.moves.clone(), next, next_departure, block }
     }
 
     /// Whether every recorded order and departure has been used.

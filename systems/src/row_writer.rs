@@ -1,6 +1,6 @@
 //! Filling a batch of rows, one row after the other.
 
-use crate::rows::{BATCH_ROWS, PLANES, RowBatch, RowFormat};
+use crate::rows::{PLANES, RowBatch, RowBlock, RowFormat};
 
 /// What a row says besides the observation and the mask. Fields as in [`RowBatch`].
 pub(crate) struct Facts {
@@ -18,6 +18,14 @@ pub(crate) struct Facts {
     pub(crate) opponent_army: u32,
 }
 
+impl Place {
+    /// A game whose rows begin at `row` and lie behind one another.
+    #[inline(always)]
+    fn of_game(row: usize) -> Self {
+        Self { first: row, between: 1 }
+    }
+}
+
 /// Writes the rows of one batch. What the format implies is worked out once.
 pub(crate) struct RowWriter<'a> {
     batch: &'a mut RowBatch,
@@ -28,8 +36,17 @@ pub(crate) struct RowWriter<'a> {
     mask_words: usize,
     /// Seats that have rows.
     seats: u16,
-    /// The row of the present game's first seat, where every game has its place.
-    place: Option<usize>,
+    /// Where the present game's rows lie, if every game has its place.
+    place: Option<Place>,
+}
+
+/// The place of a game's rows of one step.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The row of the first seat that has one.
+    first: usize,
+    /// Rows from one seat's to that of the next.
+    between: usize,
 }
 
 impl<'a> RowWriter<'a> {
@@ -51,13 +68,21 @@ impl<'a> RowWriter<'a> {
     /// Writes one row for each of some seats, at the place of its game.
     #[inline(always)]
     pub(crate) fn in_slots(batch: &'a mut RowBatch, seats: u16) -> Self {
-        Self { seats, place: Some(0), ..Self::new(batch) }
+        Self { seats, place: Some(Place::of_game(0)), ..Self::new(batch) }
     }
 
     /// Turns to the game whose rows begin at `row`.
     #[inline(always)]
     pub(crate) fn turn_to_game(&mut self, row: usize) {
-        self.place = Some(row);
+        self.place = Some(Place::of_game(row));
+    }
+
+    /// Turns to the rows of a replayed game in the step of `turn`.
+    #[inline]
+    pub(crate) fn turn_to_block(&mut self, block: &RowBlock, turn: u32) {
+        self.seats = block.seats;
+        let first = block.first_row as usize + (turn % block.rows) as usize;
+        self.place = Some(Place { first, between: block.between as usize });
     }
 
     /// Turns to a seat's row. Returns whether the seat has one.
@@ -65,7 +90,7 @@ impl<'a> RowWriter<'a> {
     pub(crate) fn turn_to_seat(&mut self, seat: usize) -> bool {
         let Some(place) = self.place else { return true };
         let before = self.seats & ((1 << seat) - 1);
-        self.batch.len = place + before.count_ones() as usize;
+        self.batch.len = place.first + before.count_ones() as usize * place.between;
         self.seats >> seat & 1 != 0
     }
 
@@ -112,7 +137,6 @@ impl<'a> RowWriter<'a> {
     #[inline(always)]
     pub(crate) fn finish(&mut self, facts: Facts) {
         let (row, batch) = (self.batch.len, &mut *self.batch);
-        assert!(row < BATCH_ROWS, "a batch has room for all rows of its games");
         batch.episode[row] = facts.episode;
         batch.game[row] = facts.game;
         batch.agent[row] = facts.agent;

@@ -67,13 +67,28 @@ pub mod flag {
     pub const ACTIVE: u8 = 32;
 }
 
-/// Rows of a batch at most: with two players, games are shared out by the 128.
+/// Rows that a run of games writes at most: with two players, games are shared out by the 128.
 pub const BATCH_ROWS: usize = 256;
 
-/// One value for each row of a batch.
+/// Rows to leave free behind each agent's rows of a [`RowBlock`]: a plane is written as whole words
+/// of its class, up to 15 more than the format has, and the shortest row has 4 words.
+pub const SPARE_ROWS: usize = 4;
+
+/// Where in a batch the rows of one replayed game lie: each agent's behind one another.
 ///
-/// Of a fixed length, so that one look at the row's number suffices for all columns.
-pub type Column<T> = Box<[T; BATCH_ROWS]>;
+/// Other rows lie behind one another in the order in which they are written, game by game and step
+/// by step. The sink of a world whose games have blocks gives it batches that are large enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowBlock {
+    /// Seats that get rows, as a set.
+    pub seats: u16,
+    /// The first row of the first of them.
+    pub first_row: u32,
+    /// Rows of an agent. A game of more ticks begins again with the first of them.
+    pub rows: std::num::NonZeroU32,
+    /// Rows from one agent's first row to that of the next: `rows` and [`SPARE_ROWS`] at least.
+    pub between: u32,
+}
 
 /// A buffer whose first element begins a cache line.
 #[derive(Debug)]
@@ -142,36 +157,36 @@ pub struct RowBatch {
     /// Armies of the rows flagged [`flag::LARGE_ARMY`]: row and `[height, width]` units.
     pub large_army: Vec<(u32, Vec<i32>)>,
     /// Key of the episode (see [`crate::dice::episode_key`]).
-    pub episode: Column<u64>,
+    pub episode: Box<[u64]>,
     /// Index of the game.
-    pub game: Column<u64>,
+    pub game: Box<[u64]>,
     /// Seat.
-    pub agent: Column<u8>,
+    pub agent: Box<[u8]>,
     /// Tick of the view.
-    pub step: Column<u32>,
+    pub step: Box<[u32]>,
     /// Action that led here, -1 in the first row.
-    pub action: Column<i32>,
+    pub action: Box<[i32]>,
     /// Reward for that action.
-    pub reward: Column<f32>,
+    pub reward: Box<[f32]>,
     /// See [`flag`].
-    pub flags: Column<u8>,
+    pub flags: Box<[u8]>,
     /// True size of the board.
-    pub size: Column<[u8; 2]>,
+    pub size: Box<[[u8; 2]]>,
     /// Tiles of the agent.
-    pub land: Column<u32>,
+    pub land: Box<[u32]>,
     /// Units of the agent.
-    pub army_total: Column<u32>,
+    pub army_total: Box<[u32]>,
     /// Tiles of all opponents.
-    pub opponent_land: Column<u32>,
+    pub opponent_land: Box<[u32]>,
     /// Units of all opponents.
-    pub opponent_army: Column<u32>,
+    pub opponent_army: Box<[u32]>,
 }
 
 impl RowBatch {
-    /// Room for `rows` rows, at most [`BATCH_ROWS`].
+    /// Room for `rows` rows. Columns of one value have room for [`BATCH_ROWS`] at least, so that they
+    /// can serve any run of games.
     #[must_use]
     pub fn new(format: RowFormat, rows: usize) -> Self {
-        let rows = rows.min(BATCH_ROWS);
         // A plane is written as whole words of its class, up to 16, of which the next plane
         // overwrites those beyond the format; the last one needs room for them.
         let slack = 16;
@@ -185,20 +200,24 @@ impl RowBatch {
             mask: Aligned::zeroed(rows * format.mask_planes() * format.words() + slack),
             owner: vec![255; owners],
             large_army: Vec::new(),
-            episode: Box::new([0; BATCH_ROWS]),
-            game: Box::new([0; BATCH_ROWS]),
-            agent: Box::new([0; BATCH_ROWS]),
-            step: Box::new([0; BATCH_ROWS]),
-            action: Box::new([0; BATCH_ROWS]),
-            reward: Box::new([0.0; BATCH_ROWS]),
-            flags: Box::new([0; BATCH_ROWS]),
-            size: Box::new([[0; 2]; BATCH_ROWS]),
-            land: Box::new([0; BATCH_ROWS]),
-            army_total: Box::new([0; BATCH_ROWS]),
-            opponent_land: Box::new([0; BATCH_ROWS]),
-            opponent_army: Box::new([0; BATCH_ROWS]),
+            episode: column(0, rows),
+            game: column(0, rows),
+            agent: column(0, rows),
+            step: column(0, rows),
+            action: column(0, rows),
+            reward: column(0.0, rows),
+            flags: column(0, rows),
+            size: column([0; 2], rows),
+            land: column(0, rows),
+            army_total: column(0, rows),
+            opponent_land: column(0, rows),
+            opponent_army: column(0, rows),
         }
     }
+}
+
+fn column<T: Copy>(value: T, rows: usize) -> Box<[T]> {
+    vec![value; rows.max(BATCH_ROWS)].into()
 }
 
 /// Where finished batches go.

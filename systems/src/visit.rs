@@ -1,6 +1,9 @@
 //! Taking every game through the phases: chunk by chunk, in parallel, in a fixed order.
 
-use std::sync::{Mutex, atomic::AtomicBool};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bevy_ecs::{prelude::*, system::SystemParam};
 
@@ -70,6 +73,8 @@ pub struct Runner {
     pub parallel: bool,
     /// Whether batch games wait, so that only live games that are due advance.
     pub only_due: bool,
+    /// Steps that a replay whose rows have a block takes at once.
+    pub ahead: u32,
 }
 
 /// Set when a game may outgrow the cells that store its armies.
@@ -164,6 +169,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
             isa,
             parallel: tables.runner.parallel,
             prefetches,
+            ahead: tables.runner.ahead,
         };
         traversal.split::<K, P, A>(columns, place, slots);
         place += chunks;
@@ -181,7 +187,7 @@ pub fn over_all_games<const K: usize, const P: usize, A: Cell>(
 }
 
 /// A set of phases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases(u8);
 
 impl Phases {
@@ -219,6 +225,8 @@ struct Traversal<'a, const K: usize> {
     parallel: bool,
     /// Whether the games are too many for the cache.
     prefetches: bool,
+    /// See [`Runner::ahead`].
+    ahead: u32,
 }
 
 impl<const K: usize> Traversal<'_, K> {
@@ -268,14 +276,19 @@ impl<const K: usize> Traversal<'_, K> {
                 slots.prepare(rows);
             }
         }
-        self.isa.run(Chunk::<K, P, A> {
-            columns,
-            context: self.context,
-            rows: rows.as_mut(),
-            slots: slots.as_mut(),
-            prefetches: self.prefetches,
-            phases: self.phases,
-        });
+        if self.ahead > 1 && self.phases == Phases::ALL && slots.is_none() {
+            let (context, rows) = (self.context, rows.as_mut());
+            self.isa.run(Replays::<K, P, A> { columns, context, rows, steps: self.ahead });
+        } else {
+            self.isa.run(Chunk::<K, P, A> {
+                columns,
+                context: self.context,
+                rows: rows.as_mut(),
+                slots: slots.as_mut(),
+                prefetches: self.prefetches,
+                phases: self.phases,
+            });
+        }
         if let (Some(mut slots), Some(rows)) = (slots, &mut rows) {
             slots.store(rows);
         }
@@ -329,6 +342,32 @@ impl<const K: usize, const P: usize, A: Cell> Work for Chunk<'_, '_, K, P, A> {
                 slots.inbox(i)
             });
             visit_one::<K, P, A>(self.phases, game, self.context, isa, rows.as_mut(), inbox);
+        }
+    }
+}
+
+/// A chunk of games of which replays are taken through several steps, one after the other.
+struct Replays<'a, const K: usize, const P: usize, A: Cell> {
+    columns: Columns<'a, K, P, A>,
+    context: &'a Context<'a, K>,
+    rows: Option<&'a mut RowBatch>,
+    steps: u32,
+}
+
+impl<const K: usize, const P: usize, A: Cell> Work for Replays<'_, K, P, A> {
+    #[inline(always)]
+    fn run(mut self, isa: Isa) {
+        let mut rows = self.rows.map(RowWriter::new);
+        for i in 0..self.columns.len() {
+            let has_block = self.columns.game(i).script.is_some_and(|s| s.block().is_some());
+            for _ in 0..if has_block { self.steps } else { 1 } {
+                let game = self.columns.game(i);
+                visit_one::<K, P, A>(Phases::ALL, game, self.context, isa, rows.as_mut(), None);
+                let has_outgrown = self.context.outgrown.load(Ordering::Relaxed);
+                if has_outgrown || self.columns.game(i).game.standing.has_ended() {
+                    break;
+                }
+            }
         }
     }
 }

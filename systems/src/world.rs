@@ -98,7 +98,7 @@ impl World {
         ecs.insert_resource(Ended::default());
         ecs.insert_resource(Outgrown(AtomicBool::new(false)));
         ecs.insert_resource(Slots::default());
-        ecs.insert_resource(Runner { isa: config.isa, parallel: false, only_due: false });
+        ecs.insert_resource(Runner { isa: config.isa, parallel: false, only_due: false, ahead: 1 });
         let format = RowFormat { height: 1, width: 1, has_builds: false, has_owners: false };
         ecs.insert_resource(Outbox { sink: None, format, reward: Reward::SPARSE, is_sparse: true });
         let schedule = schedule::schedule(config.order);
@@ -173,7 +173,8 @@ impl World {
             let entity = self.ecs.spawn((bundle, class)).id();
             let mut entity = self.ecs.entity_mut(entity);
             if let Some(script) = &spec.script {
-                entity.insert(Script::<P>::new(script.clone()));
+                let script = Script::<P>::new(script.clone());
+                entity.insert(script.with_block(spec.block));
             }
             if spec.is_live {
                 entity.insert(Live);
@@ -320,7 +321,8 @@ impl World {
             }
             match &spec.script {
                 Some(script) => {
-                    entity.insert(Script::<P>::new(script.clone()));
+                    let script = Script::<P>::new(script.clone());
+                    entity.insert(script.with_block(spec.block));
                 }
                 None => {
                     entity.remove::<Script<P>>();
@@ -358,6 +360,17 @@ impl World {
             None => schedule.run(ecs),
         }
         self.finish();
+    }
+
+    /// Takes every game that is due through one step, and replays whose rows have a place of their
+    /// own ([`GameSpec::block`]) through up to `steps` of them, one game after the other.
+    ///
+    /// A replay stops early at its end, and once some game is about to outgrow its class. Its rows
+    /// are those of as many single steps; the game and the lines of its block stay in the cache.
+    pub fn step_ahead(&mut self, steps: u32) {
+        self.ecs.resource_mut::<Runner>().ahead = steps;
+        self.step();
+        self.ecs.resource_mut::<Runner>().ahead = 1;
     }
 
     /// Takes the live games that were listed with [`World::make_due`] through one step, and no

@@ -45,14 +45,15 @@ pub(super) fn write_plane(plane: &[u8], out: &mut [f32]) {
 
 /// The same for a plane whose bytes are worked out as they are needed.
 #[inline]
-pub(super) fn write_bytes(plane: impl Iterator<Item = u8>, out: &mut [f32]) {
-    for (out, byte) in out.chunks_mut(8).zip(plane) {
-        let numbers = &NUMBERS[usize::from(byte)];
-        // A whole chunk is two or fewer wide moves; only the last one may be shorter.
-        match <&mut [f32; 8]>::try_from(&mut *out) {
-            Ok(out) => *out = *numbers,
-            Err(_) => out.copy_from_slice(&numbers[..out.len()]),
-        }
+pub(super) fn write_bytes(mut plane: impl Iterator<Item = u8>, out: &mut [f32]) {
+    // A whole chunk is one or two wide moves; only the last one may be shorter.
+    let (chunks, rest) = out.as_chunks_mut::<8>();
+    for out in chunks {
+        let Some(byte) = plane.next() else { return };
+        *out = NUMBERS[usize::from(byte)];
+    }
+    if let (false, Some(byte)) = (rest.is_empty(), plane.next()) {
+        rest.copy_from_slice(&NUMBERS[usize::from(byte)][..rest.len()]);
     }
 }
 

@@ -27,11 +27,11 @@ struct Pool {
 
 /// The wide columns of a batch: the memory, and the byte at which the rows begin.
 #[derive(Clone, Debug)]
-pub(super) struct Wide {
-    pub(super) army: (Buffer, usize),
-    pub(super) planes: (Buffer, usize),
-    pub(super) mask: (Buffer, usize),
-    pub(super) owner: Option<(Buffer, usize)>,
+pub(crate) struct Wide {
+    pub(crate) army: (Buffer, usize),
+    pub(crate) planes: (Buffer, usize),
+    pub(crate) mask: (Buffer, usize),
+    pub(crate) owner: Option<(Buffer, usize)>,
     format: RowFormat,
     capacity: usize,
 }
@@ -67,7 +67,7 @@ impl RowPool {
     }
 
     /// Takes the wide columns out of a batch, to be shown by arrays.
-    pub(super) fn lend(&self, batch: &mut RowBatch) -> Wide {
+    pub(crate) fn lend(&self, batch: &mut RowBatch) -> Wide {
         let (format, capacity) = (batch.format, batch.capacity);
         let owner = mem::take(&mut batch.owner);
         let wide = Wide {
@@ -83,7 +83,7 @@ impl RowPool {
     }
 
     /// Keeps what is left of a batch after [`RowPool::lend`].
-    pub(super) fn give_back(&self, mut husk: RowBatch) {
+    pub(crate) fn give_back(&self, mut husk: RowBatch) {
         husk.len = 0;
         husk.large_army.clear();
         self.lock().husks.push(husk);
@@ -97,7 +97,8 @@ impl RowSink for RowPool {
             return RowBatch::new(format, rows);
         };
         drop(pool);
-        if wide.format == format && wide.capacity >= rows && wide.fill(&mut batch) {
+        let has_room = wide.capacity >= rows && batch.step.len() >= rows;
+        if wide.format == format && has_room && wide.fill(&mut batch) {
             batch
         } else {
             RowBatch::new(format, rows)
@@ -110,6 +111,19 @@ impl RowSink for RowPool {
 }
 
 impl Wide {
+    /// A copy of a batch's wide columns.
+    pub(crate) fn copied(batch: &RowBatch) -> Self {
+        let owner = || (Buffer::from_slice_ref(&batch.owner), 0);
+        Self {
+            army: (Buffer::from_slice_ref(&*batch.army), 0),
+            planes: (Buffer::from_slice_ref(&*batch.planes), 0),
+            mask: (Buffer::from_slice_ref(&*batch.mask), 0),
+            owner: batch.format.has_owners.then(owner),
+            format: batch.format,
+            capacity: batch.capacity,
+        }
+    }
+
     /// Whether no array shows any of it.
     fn is_free(&self) -> bool {
         let free = |part: &(Buffer, usize)| part.0.strong_count() == 1;
@@ -134,7 +148,7 @@ impl Wide {
         batch.planes = Aligned::from_buffer(planes);
         batch.mask = Aligned::from_buffer(mask);
         batch.owner = owner;
-        (batch.format, batch.capacity) = (format, capacity);
+        (batch.format, batch.capacity) = (format, capacity.min(batch.step.len()));
         true
     }
 }

@@ -94,10 +94,10 @@ fn expanded(records: &[GameRecord], players: usize) -> Agents {
     let games: Vec<&GameRecord> = records.iter().collect();
     let columns = schema::experiences(&format(players));
     expander
-        .expand(Batch { games: &games, seats: Seats::ALL }, |agent| {
+        .expand(Batch { games: &games, seats: Seats::ALL }, |agent, rows| {
             let of = (agent.constants.episode_id, agent.constants.agent_id);
-            for segment in &mut agent.segments {
-                let (arrays, _wide) = segment.arrays(&agent.constants, format(players));
+            for part in rows.parts() {
+                let arrays = part.arrays(&agent.constants);
                 let rows = RecordBatch::try_new(columns.clone(), arrays).unwrap();
                 let each = (0..rows.num_rows()).map(|row| rows.slice(row, 1));
                 agents.entry(of).or_default().extend(each);

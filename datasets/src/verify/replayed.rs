@@ -12,8 +12,9 @@ use super::{
     rows::{self, RowGroup, Run},
 };
 use crate::{
+    block::Rows,
     error::DataError,
-    expand::{AgentRows, Batch, Expander},
+    expand::{Agent, Batch, Expander},
     games::ArchivedGame,
     info::StoredInfo,
     layouts::{DenseRows, Layout},
@@ -162,9 +163,10 @@ impl<'p, P: Producer> Replay<'p, P> {
         for part in work.parts.chunk_by(|a, b| a.1 == b.1) {
             let games: Vec<&GameRecord> = part.iter().map(|(game, _)| &game.record).collect();
             let seats = part[0].1;
-            let result = expander.expand(Batch { games: &games, seats }, |agent| {
+            let result = expander.expand(Batch { games: &games, seats }, |agent, rows| {
                 if fault.is_none() {
                     let record = games[agent.game];
+                    let agent = (agent, rows);
                     fault = self.agent(&batch, &mut at, agent, record, dense.as_mut())?;
                 }
                 Ok(())
@@ -186,14 +188,13 @@ impl<'p, P: Producer> Replay<'p, P> {
         &self,
         batch: &RecordBatch,
         at: &mut usize,
-        agent: &mut AgentRows,
+        (agent, rows): (&Agent, &Rows<'_>),
         record: &GameRecord,
         mut dense: Option<&mut DenseRows>,
     ) -> Result<Option<Fault>, DataError> {
         let schema = batch.schema();
-        for segment in &mut agent.segments {
-            let rows = segment.len();
-            let (mut arrays, wide) = segment.arrays(&agent.constants, self.format);
+        for part in rows.parts() {
+            let (mut arrays, rows) = (part.arrays(&agent.constants), part.len());
             if let Some(dense) = &mut dense {
                 let compact = RecordBatch::try_new(schema::experiences(&self.format), arrays)?;
                 arrays = dense.record_batch(&compact)?.columns().to_vec();
@@ -218,7 +219,6 @@ impl<'p, P: Producer> Replay<'p, P> {
                 }
             }
             *at += rows;
-            wide.give_back(arrays, segment);
         }
         Ok(None)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{policies::Policy, replay::ScriptMoves, start::Start};
+use crate::{policies::Policy, replay::ScriptMoves, rows::RowBlock, start::Start};
 
 /// Who a game is and how it is played.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct GameSpec<'a> {
     pub has_fog: bool,
     /// Recorded moves, for a replay.
     pub script: Option<Arc<ScriptMoves>>,
+    /// Where a replay's rows lie in the sink's batch; none: behind those of the other games.
+    pub block: Option<RowBlock>,
     /// Whether it advances only when it is due.
     pub is_live: bool,
     /// Whether the orders carried out are kept for its record.
@@ -55,6 +57,7 @@ impl<'a> GameSpec<'a> {
             policies: &[],
             has_fog: true,
             script: None,
+            block: None,
             is_live: false,
             is_recorded: false,
             has_queues: false,

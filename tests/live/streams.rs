@@ -22,14 +22,21 @@ use crate::client::{
 
 #[test]
 fn a_slow_reader_gets_a_whole_view_and_the_game_does_not_wait() {
-    with_server(LiveConfig::default(), async |mut client, live| {
+    with_uri(LiveConfig::default(), 0, async |uri, live| {
+        let mut client =
+            Client::new(Channel::from_shared(uri.clone()).unwrap().connect().await.unwrap());
         let large = Map::Size(BoardSize { width: 32, height: 32 });
         let map = Some(MapChoice { map: Some(large) });
-        let request = CreateGameRequest { map, max_ticks: 1_000_000, ..lockstep() };
+        // Players who only pass would end a game of the plain rules at turn 2,000.
+        let ruleset = "extends = \"generals\"\n[end]\nidle_ticks = 0\nlast_turn = 0\n".into();
+        let request = CreateGameRequest { map, ruleset, max_ticks: 1_000_000, ..lockstep() };
         let (_, [ada, bob]) = pair(&mut client, request).await;
-        let mut slow = ada.stream().await;
+        // A connection of its own with a small window: what is not read soon waits in the server.
+        let narrow = Channel::from_shared(uri).unwrap().initial_stream_window_size(1 << 12);
+        let narrow = Client::new(narrow.connect().await.unwrap());
+        let mut slow = Seat { client: narrow, ..ada.clone() }.stream().await;
         slow.next().await.unwrap();
-        // The sockets hold a good deal before the server has to throw anything away.
+        // The window and the sockets hold some before the server has to throw anything away.
         while live.stats().await.unwrap().overflows == 0 {
             for seat in [&ada, &bob] {
                 let passes = seat.orders(vec![order(None); 200]);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -27,14 +28,16 @@ class AsyncGameClient:
         timeout: float = 30.0,
         token: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        tls_root_certs: bytes | str | Path | None = None,
     ) -> None:
-        self.target = target.split("://")[-1]
+        self.target = target
+        host, credentials = protocol.address(target, credentials, tls_root_certs)
         self.metadata = protocol.authorization(token)
         options = protocol.KEEPALIVE
         if credentials is None:
-            self.channel = grpc.aio.insecure_channel(self.target, options=options)
+            self.channel = grpc.aio.insecure_channel(host, options=options)
         else:
-            self.channel = grpc.aio.secure_channel(self.target, credentials, options=options)
+            self.channel = grpc.aio.secure_channel(host, credentials, options=options)
         self.stub = games_pb2_grpc.GameServiceStub(self.channel)
         self.timeout = timeout
 
@@ -82,15 +85,22 @@ class AsyncGameClient:
             if not token:
                 return
 
-    async def spectate(self, game_id: str) -> AsyncIterator[Board]:
-        """The whole board, after every update, where the game allows it."""
-        board = Board()
-        try:
-            request = wire.SpectateRequest(game_id=game_id)
-            async for update in self.stub.Spectate(request, metadata=self.metadata):
-                yield board.apply(update)
-        except grpc.RpcError as error:
-            raise GameError.of(error) from None
+    async def spectate(self, game_id: str, *, reconnect: float = 30.0) -> AsyncIterator[Board]:
+        """The whole board, after every update, where the game allows it; see `Seat.updates`."""
+        following = Following.of_game(game_id, reconnect)
+        async for board in self.follow(following):
+            yield board
+
+    async def follow(self, following: Following) -> AsyncIterator[Board]:
+        """The board after every update, to the end of the game, over however many streams."""
+        while not following.is_over:
+            broke = None
+            try:
+                async for update in following.open(self):
+                    yield following.apply(update)
+            except grpc.RpcError as error:
+                broke = error
+            await asyncio.sleep(following.wait(broke, asyncio.get_running_loop().time()))
 
     async def delete(self, game: Game) -> None:
         """Removes a game."""
@@ -132,17 +142,11 @@ class AsyncSeat(Sitting):
         """The game as this seat sees it now."""
         return await self.client.do(self.looking())
 
+    async def info(self) -> wire.GameInfo:
+        """The settings of the game, and who plays."""
+        return await self.client.do(self.asking())
+
     async def updates(self, *, reconnect: float = 30.0) -> AsyncIterator[Board]:
         """The board after every update, to the end of the game; see `Seat.updates`."""
-        following = Following(self, reconnect)
-        while not following.board.is_over:
-            try:
-                stream = self.client.stub.StreamGame(
-                    following.request, metadata=self.client.metadata
-                )
-                async for update in stream:
-                    yield following.apply(update)
-                return
-            except grpc.RpcError as error:
-                now = asyncio.get_running_loop().time()
-                await asyncio.sleep(following.wait(error, now))
+        async for board in self.client.follow(Following.of_seat(self, reconnect)):
+            yield board

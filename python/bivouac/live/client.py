@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,10 +19,13 @@ from .protocol import Call, Following, Game, Sitting, T
 
 
 class GameClient:
-    """A connection to a server. `target` is "host:port"; `timeout` in seconds is for every call.
+    """A connection to a server; `timeout` in seconds is for every call.
 
-    `token` is for servers that ask for one (with the scope "drive"), `credentials` (such as
-    `grpc.ssl_channel_credentials()`) for those with TLS.
+    `target` is "grpc://host:port", or "grpc+tls://host:port" for a server with a certificate, which
+    has to be signed by whom the system trusts, or by `tls_root_certs` (PEM, or the path of a
+    file). "host:port" alone is not encrypted. `token` is for servers that ask for one (with the
+    scope "drive"), `credentials` (`grpc.ssl_channel_credentials(...)`) for those that want a
+    certificate of the client's.
     """
 
     def __init__(
@@ -31,14 +35,17 @@ class GameClient:
         timeout: float = 30.0,
         token: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        tls_root_certs: bytes | str | Path | None = None,
     ) -> None:
         #: Where the server is.
-        self.target = target.split("://")[-1]
+        self.target = target
+        host, credentials = protocol.address(target, credentials, tls_root_certs)
         self.metadata = protocol.authorization(token)
+        options = protocol.KEEPALIVE
         if credentials is None:
-            self.channel = grpc.insecure_channel(self.target, options=protocol.KEEPALIVE)
+            self.channel = grpc.insecure_channel(host, options=options)
         else:
-            self.channel = grpc.secure_channel(self.target, credentials, options=protocol.KEEPALIVE)
+            self.channel = grpc.secure_channel(host, credentials, options=options)
         self.stub = games_pb2_grpc.GameServiceStub(self.channel)
         self.timeout = timeout
 
@@ -85,15 +92,20 @@ class GameClient:
             if not token:
                 return
 
-    def spectate(self, game_id: str) -> Iterator[Board]:
-        """The whole board, after every update, where the game allows it."""
-        board = Board()
-        try:
-            request = wire.SpectateRequest(game_id=game_id)
-            for update in self.stub.Spectate(request, metadata=self.metadata):
-                yield board.apply(update)
-        except grpc.RpcError as error:
-            raise GameError.of(error) from None
+    def spectate(self, game_id: str, *, reconnect: float = 30.0) -> Iterator[Board]:
+        """The whole board, after every update, where the game allows it; see `Seat.updates`."""
+        return self.follow(Following.of_game(game_id, reconnect))
+
+    def follow(self, following: Following) -> Iterator[Board]:
+        """The board after every update, to the end of the game, over however many streams."""
+        while not following.is_over:
+            broke = None
+            try:
+                for update in following.open(self):
+                    yield following.apply(update)
+            except grpc.RpcError as error:
+                broke = error
+            time.sleep(following.wait(broke, time.monotonic()))
 
     def delete(self, game: Game) -> None:
         """Removes a game."""
@@ -139,20 +151,14 @@ class Seat(Sitting):
         """The game as this seat sees it now."""
         return self.client.do(self.looking())
 
+    def info(self) -> wire.GameInfo:
+        """The settings of the game, and who plays."""
+        return self.client.do(self.asking())
+
     def updates(self, *, reconnect: float = 30.0) -> Iterator[Board]:
         """The board after every update, to the end of the game.
 
         A connection that breaks is opened again for `reconnect` seconds; the first board after it
         is a whole view. The same object is yielded each time.
         """
-        following = Following(self, reconnect)
-        while not following.board.is_over:
-            try:
-                stream = self.client.stub.StreamGame(
-                    following.request, metadata=self.client.metadata
-                )
-                for update in stream:
-                    yield following.apply(update)
-                return
-            except grpc.RpcError as error:
-                time.sleep(following.wait(error, time.monotonic()))
+        return self.client.follow(Following.of_seat(self, reconnect))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import grpc
 
+from ..errors import BivouacError
 
-class GameError(Exception):
+
+class GameError(BivouacError):
     """A refusal: `reason` for programs (such as "WRONG_TICK"), the message for people."""
 
     def __init__(self, reason: str, message: str, code: grpc.StatusCode | None = None) -> None:
@@ -15,11 +17,19 @@ class GameError(Exception):
 
     @classmethod
     def of(cls, error: grpc.RpcError) -> "GameError":
-        """The refusal behind an error of gRPC; "UNAVAILABLE" if the server gave no reason."""
+        """The refusal behind an error of gRPC; its code, such as "DEADLINE_EXCEEDED", is the reason
+        if no server gave one."""
         metadata = dict(error.trailing_metadata() or ())
         metadata.update(error.initial_metadata() or ())
-        reason = metadata.get("bivouac-reason", "UNAVAILABLE")
-        return cls(str(reason), error.details() or str(error.code()), error.code())
+        code = error.code()
+        reason = metadata.get("bivouac-reason", code.name)
+        return cls(str(reason), error.details() or code.name, code)
+
+    @classmethod
+    def cut_off(cls) -> "GameError":
+        """A stream that ended before its game."""
+        message = "the stream ended before the game: the server went away"
+        return cls("UNAVAILABLE", message, grpc.StatusCode.UNAVAILABLE)
 
     @property
     def may_pass(self) -> bool:

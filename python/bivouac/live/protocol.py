@@ -6,17 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import grpc
 
 from bivouac.v1 import games_pb2 as wire
 
+from ..errors import InvalidArgument
 from .board import Board
 from .error import GameError
 
 #: A client whose server is gone finds out within this time, in milliseconds.
 KEEPALIVE = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 10_000)]
+
+#: How the address of a server begins, and whether connections to it are encrypted then.
+SCHEMES = {"grpc": False, "grpc+tls": True}
 
 #: Seconds between attempts to open a stream again.
 RETRY = 0.1
@@ -31,7 +36,9 @@ class Game:
     id: str
     #: What deletes, pauses and resumes it.
     owner_token: str
-    seed: int
+    #: The seed, if it was chosen; one that the server drew is told when the game is over.
+    seed: int | None
+
 
 def create_request(
     *,
@@ -92,6 +99,33 @@ def orders(actions: int | None | Iterable[int | None]) -> list[wire.Order]:
     return [wire.Order() if action is None else wire.Order(action=action) for action in actions]
 
 
+def address(
+    target: str,
+    credentials: grpc.ChannelCredentials | None,
+    tls_root_certs: bytes | str | Path | None,
+) -> tuple[str, grpc.ChannelCredentials | None]:
+    """Where a server is, as gRPC writes it, and with what a connection to it is encrypted: `None` if
+    it is not.
+
+    Raises `InvalidArgument` for a scheme that is none, and for certificates that would not be
+    looked at: a token must not be sent in the clear by somebody who asked for more.
+    """
+    scheme, is_uri, host = target.rpartition("://")
+    if (is_uri and scheme not in SCHEMES) or not host:
+        known = " or ".join(f"{scheme}://host:port" for scheme in SCHEMES)
+        raise InvalidArgument(f"target: {target!r} is no server: write {known}")
+    is_encrypted = SCHEMES[scheme] if is_uri else credentials is not None
+    if not is_encrypted and (credentials is not None or tls_root_certs is not None):
+        raise InvalidArgument(f"target: certificates are of no use to {target!r}: write grpc+tls://")
+    if tls_root_certs is not None and credentials is not None:
+        raise InvalidArgument("tls_root_certs: credentials have certificates of their own")
+    if not is_encrypted or credentials is not None:
+        return host, credentials
+    if isinstance(tls_root_certs, (str, Path)):
+        tls_root_certs = Path(tls_root_certs).read_bytes()
+    return host, grpc.ssl_channel_credentials(tls_root_certs)
+
+
 def authorization(token: str | None) -> list[tuple[str, str]]:
     """The metadata that shows a server's token."""
     return [] if token is None else [("authorization", f"Bearer {token}")]
@@ -113,7 +147,11 @@ def _nothing(_answer: Any) -> None:
 def create(**options: Any) -> Call[Game]:
     """Creates a game; see `create_request` for the options."""
     request = create_request(**options)
-    return Call("CreateGame", request, lambda it: Game(it.game_id, it.owner_token, it.seed))
+
+    def read(it: wire.CreateGameResponse) -> Game:
+        return Game(it.game_id, it.owner_token, it.seed if it.HasField("seed") else None)
+
+    return Call("CreateGame", request, read)
 
 
 def create_and_join(name: str, seat: int | None, **options: Any) -> Call[tuple[Game, int, str]]:
@@ -197,6 +235,10 @@ class Sitting:
         """Gives the seat up."""
         return Call("LeaveGame", wire.LeaveGameRequest(**self.key()), _nothing)
 
+    def asking(self) -> Call[wire.GameInfo]:
+        """The settings of the game, and who plays."""
+        return Call("GetGameState", wire.GetGameStateRequest(**self.key()), lambda it: it.info)
+
     def looking(self) -> Call[Board]:
         """The game as this seat sees it now."""
         request = wire.GetGameStateRequest(**self.key())
@@ -204,25 +246,61 @@ class Sitting:
 
 
 class Following:
-    """A seat's updates over however many streams they take."""
+    """The updates of a game to its end, over however many streams they take."""
 
-    def __init__(self, sitting: Sitting, reconnect: float) -> None:
-        self.board = Board(sitting.seat)
-        self.request = wire.StreamGameRequest(**sitting.key())
+    def __init__(self, method: str, request: Any, board: Board, reconnect: float) -> None:
+        self.method, self.request, self.board = method, request, board
+        #: The stream that is open.
+        self.stream: Any = None
         self._reconnect = reconnect
         self._deadline: float | None = None
+        self._is_cancelled = False
+
+    @classmethod
+    def of_seat(cls, sitting: Sitting, reconnect: float) -> "Following":
+        """What a seat sees."""
+        request = wire.StreamGameRequest(**sitting.key())
+        return cls("StreamGame", request, Board(sitting.seat), reconnect)
+
+    @classmethod
+    def of_game(cls, game_id: str, reconnect: float) -> "Following":
+        """The whole board."""
+        return cls("Spectate", wire.SpectateRequest(game_id=game_id), Board(), reconnect)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come any more."""
+        return self.board.is_over or self._is_cancelled
+
+    def open(self, client: Any) -> Any:
+        """The next stream, which begins anew: in a lobby without a view."""
+        self.board.seq = None
+        self.stream = getattr(client.stub, self.method)(self.request, metadata=client.metadata)
+        if self._is_cancelled:
+            self.stream.cancel()
+        return self.stream
+
+    def cancel(self) -> None:
+        """Ends it, from any thread."""
+        self._is_cancelled = True
+        if self.stream is not None:
+            self.stream.cancel()
 
     def apply(self, update: wire.Update) -> Board:
         """The board after the next update."""
         self._deadline = None
         return self.board.apply(update)
 
-    def wait(self, error: grpc.RpcError, now: float) -> float:
-        """Seconds after which the stream that broke is opened again; `now` is a clock in seconds.
+    def wait(self, error: grpc.RpcError | None, now: float) -> float:
+        """Seconds after which the stream that broke, or just ended, is opened again; `now` is a clock
+        in seconds.
 
         Raises `GameError` if that is of no use any more.
         """
-        refusal = GameError.of(error)
+        if self.is_over:
+            return 0.0
+        # A game that is over says so: a stream that ends before was cut off, however politely.
+        refusal = GameError.cut_off() if error is None else GameError.of(error)
         if self._deadline is None:
             self._deadline = now + self._reconnect
         if not refusal.may_pass or now > self._deadline:

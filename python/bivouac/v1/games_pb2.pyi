@@ -33,6 +33,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_TOO_MANY_STREAMS: _ClassVar[Reason]
     REASON_UNAVAILABLE: _ClassVar[Reason]
     REASON_TOO_MANY_REQUESTS: _ClassVar[Reason]
+    REASON_NO_PAUSES: _ClassVar[Reason]
+    REASON_STOPPING: _ClassVar[Reason]
 
 class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -74,6 +76,8 @@ REASON_NOT_ALLOWED: Reason
 REASON_TOO_MANY_STREAMS: Reason
 REASON_UNAVAILABLE: Reason
 REASON_TOO_MANY_REQUESTS: Reason
+REASON_NO_PAUSES: Reason
+REASON_STOPPING: Reason
 PHASE_UNSPECIFIED: Phase
 PHASE_LOBBY: Phase
 PHASE_STARTING: Phase
@@ -535,7 +539,7 @@ class ListGamesResponse(_message.Message):
     def __init__(self, games: _Optional[_Iterable[_Union[GameInfo, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GameInfo(_message.Message):
-    __slots__ = ("game_id", "phase", "tick", "width", "height", "ruleset", "pace", "turn_ms", "max_ticks", "has_fog", "allow_spectators", "players")
+    __slots__ = ("game_id", "phase", "tick", "width", "height", "ruleset", "pace", "turn_ms", "max_ticks", "has_fog", "allow_spectators", "players", "seed_is_chosen", "seed", "collect_experiences", "spectator_delay")
     GAME_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     TICK_FIELD_NUMBER: _ClassVar[int]
@@ -548,6 +552,10 @@ class GameInfo(_message.Message):
     HAS_FOG_FIELD_NUMBER: _ClassVar[int]
     ALLOW_SPECTATORS_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
+    SEED_IS_CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    COLLECT_EXPERIENCES_FIELD_NUMBER: _ClassVar[int]
+    SPECTATOR_DELAY_FIELD_NUMBER: _ClassVar[int]
     game_id: str
     phase: Phase
     tick: int
@@ -560,7 +568,11 @@ class GameInfo(_message.Message):
     has_fog: bool
     allow_spectators: bool
     players: _containers.RepeatedCompositeFieldContainer[Player]
-    def __init__(self, game_id: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., tick: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., ruleset: _Optional[str] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., has_fog: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., players: _Optional[_Iterable[_Union[Player, _Mapping]]] = ...) -> None: ...
+    seed_is_chosen: bool
+    seed: int
+    collect_experiences: bool
+    spectator_delay: int
+    def __init__(self, game_id: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., tick: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., ruleset: _Optional[str] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., has_fog: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., players: _Optional[_Iterable[_Union[Player, _Mapping]]] = ..., seed_is_chosen: _Optional[bool] = ..., seed: _Optional[int] = ..., collect_experiences: _Optional[bool] = ..., spectator_delay: _Optional[int] = ...) -> None: ...
 
 class DeleteGameRequest(_message.Message):
     __slots__ = ("game_id", "owner_token")

@@ -196,14 +196,15 @@ class GameServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseGame(self, request, context):
-        """Stops a running game's clock, by the token of its creator or of any seat.
+        """Stops a running game's clock, by the token of its creator or of a living seat. A player may do
+        so three times in a game. A game goes on by itself when it has been paused for an hour in all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeGame(self, request, context):
-        """Lets a paused game go on.
+        """Lets a paused game go on, with what was left of its turn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ class Board:
         Raises ValueError if an update before this one is missing.
         """
         board = update.WhichOneof("board")
-        if board != "view" and self.seq is not None and update.seq != self.seq + 1:
+        # In a lobby there is no board yet, and who plays is all.
+        is_whole = board == "view" or len(update.players) > 0
+        if not is_whole and self.seq is not None and update.seq != self.seq + 1:
             raise ValueError(f"update {self.seq + 1} is missing before update {update.seq}")
         self.seq, self.tick, self.queued = update.seq, update.tick, update.queued
         self.phase = wire.Phase.Name(update.phase).removeprefix("PHASE_").lower()
@@ -95,6 +98,14 @@ class Board:
                 self.ended = fields
             self.events.append((kind, {f.name: value for f, value in fields.ListFields()}))
         return self
+
+    def copy(self) -> "Board":
+        """The same view, which later updates leave as it is."""
+        board = copy.copy(self)
+        for name in ("faces", "owners", "armies"):
+            # The others are never changed in place.
+            setattr(board, name, getattr(self, name).copy())
+        return board
 
     def legal_actions(self) -> list[int]:
         """The marches of whole armies that the rules accept, as actions of the flat action space:

@@ -104,7 +104,10 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
         if let Some(captor) = captor {
             self.ledger.captures[captor] = self.ledger.captures[captor].saturating_add(1);
         }
-        self.kill(1 - winner);
+        // Whoever surrendered at the start of this tick is dead already.
+        if self.standing.is_alive(1 - winner) {
+            self.kill(1 - winner);
+        }
         if mutual {
             self.kill(winner);
         }

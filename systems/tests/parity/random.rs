@@ -88,7 +88,7 @@ fn play(dice: &mut Dice) -> (u64, u64) {
                 twin.slow.queues[seat].push_back(entry);
             }
         }
-        let n_departures = if !duel && dice.below(120) == 0 { 1 + dice.below(2) } else { 0 };
+        let n_departures = if dice.below(120) == 0 { 1 + dice.below(2) } else { 0 };
         let departures: Vec<usize> =
             (0..n_departures).map(|_| dice.below(seats as u32) as usize).collect();
         twin.tick(&departures);
@@ -112,4 +112,19 @@ fn random_games_agree_on_every_tick() {
 /// How many games to play: `BIVOUAC_PARITY_GAMES` asks for more.
 fn games(few: u64) -> u64 {
     std::env::var("BIVOUAC_PARITY_GAMES").ok().and_then(|n| n.parse().ok()).unwrap_or(few)
+}
+
+#[test]
+fn a_seat_that_surrenders_and_is_touched_in_one_tick_dies_once() {
+    let start = Start { width: 3, height: 1, generals: vec![Some(0), Some(2)], ..Start::default() };
+    for (turn, army, from) in [(800, 9, 1), (800, 2, 1), (40, 9, 1)] {
+        let mut game = Game::new(Rules::competition(), &start);
+        game.turn = turn;
+        (game.owner[1], game.army[1]) = (0, army);
+        game.army[2] = 3;
+        game.queues[0].push_back(Input::Move(Move { from, to: 2, half: false }));
+        let mut twin = Twin::of(game);
+        twin.tick(&[1]);
+        assert_eq!(twin.slow.ranking(), [0, 1]);
+    }
 }

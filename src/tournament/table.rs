@@ -112,7 +112,9 @@ impl Board {
             if bot.has_lost() && !self.departures.iter().any(|&(_, gone)| usize::from(gone) == seat)
             {
                 world.surrender(self.id, seat)?;
-                self.departures.push((standing.turn, u8::try_from(seat).unwrap_or(u8::MAX)));
+                // Before the first tick it is put off to turn 1 (rules, section 12).
+                let turn = standing.turn.max(1);
+                self.departures.push((turn, u8::try_from(seat).unwrap_or(u8::MAX)));
             }
         }
         Ok(())

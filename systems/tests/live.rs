@@ -11,6 +11,7 @@ use systems::{
     delta::WHOLE,
     policies::Policy,
     queue::Happening,
+    replay::ScriptMoves,
     rows::{RowBatch, RowFormat, RowSink},
     rules::ruleset::Ruleset,
     start::Start,
@@ -178,4 +179,26 @@ fn what_everybody_is_told_is_noted() {
     let captured = Happening::Captured { captor: 0, victim: 1 };
     assert_eq!(told[..], [Happening::Surrendered { seat: 2 }, captured]);
     assert_eq!(world.scoreboard(id).unwrap().alive, 0b001);
+}
+
+#[test]
+fn a_surrender_before_the_first_tick_is_put_off_to_turn_1() {
+    let mut world = world();
+    let rules = world.add_ruleset(&Ruleset::named("generals").unwrap()).unwrap();
+    let start = map(12, 12, vec![0, 1, 2], 6);
+    let id = world.create(&live(&start, rules)).unwrap();
+    // The same as a record.
+    let departures = vec![(1, 1), (51, 1)];
+    let moves = Arc::new(ScriptMoves { orders: vec![Vec::new(); 3], departures });
+    let spec = GameSpec { has_queues: false, script: Some(moves), ..live(&start, rules) };
+    let recorded = world.create(&spec).unwrap();
+    world.surrender(id, 1).unwrap();
+    for turn in 1..=60 {
+        [id, recorded].into_iter().for_each(|id| world.make_due(id).unwrap());
+        world.step_due();
+        let [live, replay] = [id, recorded].map(|id| world.position(id).unwrap());
+        assert_eq!((live.turn, live.alive[1]), (turn, turn == 1));
+        assert_eq!(live.land[1], u32::from(turn < 52));
+        assert_eq!(live.digest, replay.digest, "turn {turn}");
+    }
 }

@@ -213,6 +213,8 @@ fn a_phase_in_which_something_cannot_be_done_is_named() {
         assert_eq!(reason(client.pause_game(pause()).await), "WRONG_PHASE");
         client.resume_game(resume()).await.unwrap();
         client.surrender(surrender()).await.unwrap();
+        // It is put off to turn 1.
+        bob.submit(order(None)).await.unwrap();
         bob.submit(order(None)).await.unwrap();
         bob.stream().await.rest().await;
         assert_eq!(reason(bob.submit(order(None)).await), "GAME_OVER");

@@ -215,7 +215,8 @@ fn a_surrender_is_told_and_ends_a_game_of_two() {
         let request =
             proto::v1::SurrenderRequest { game_id: bob.game.clone(), token: bob.token.clone() };
         client.surrender(request).await.unwrap();
-        // Nobody waits for who is about to leave.
+        // Nobody waits for who is about to leave. At turn 0 that is put off to turn 1.
+        ada.submit(order(None)).await.unwrap();
         ada.submit(order(None)).await.unwrap();
         watcher.rest().await;
         let mirror = &watcher.mirror;
@@ -259,6 +260,7 @@ fn finished_games_are_kept_and_can_be_played_again() {
         let mut stream = bob.stream().await;
         let (game_id, token) = (ada.game.clone(), ada.token.clone());
         client.surrender(proto::v1::SurrenderRequest { game_id, token }).await.unwrap();
+        bob.submit(order(None)).await.unwrap();
         bob.submit(order(None)).await.unwrap();
         stream.rest().await;
         // One that is not to be kept.

@@ -8,7 +8,8 @@ use super::{
 use crate::components::{Cell, Game, NO_TILE, State};
 
 impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
-    /// Announces that a living seat surrenders at the start of the next tick.
+    /// Announces that a living seat surrenders at the start of the next tick, or of the one after
+    /// it before the first: a surrender at turn 0 is put off to turn 1 (rules, section 12).
     pub fn announce_surrender(&mut self, seat: usize) {
         let n = usize::from(self.ledger.n_surrenders);
         #[expect(clippy::cast_possible_truncation, reason = "a seat is below 16")]
@@ -40,15 +41,24 @@ impl<const K: usize, const P: usize, A: Cell> Game<'_, K, P, A> {
                 self.neutralise(seat, log);
             }
         }
+        if turn > 0 {
+            self.play_announced(rules, log);
+        }
+        self.standing.departing = self.ledger.n_surrenders > 0
+            || self.ledger.neutralise_at.iter().any(|&turn| turn != u32::MAX);
+    }
+
+    /// Lets those surrender who have announced it, in that order.
+    fn play_announced(&mut self, rules: &Rules, log: &mut impl Log) {
         for i in 0..usize::from(self.ledger.n_surrenders) {
             let seat = usize::from(self.ledger.surrenders[i]);
             if self.standing.is_alive(seat) && !self.standing.has_ended() {
                 self.surrender(seat, log);
+                let turn = self.standing.turn;
                 self.ledger.neutralise_at[seat] = turn.saturating_add(rules.surrender_countdown);
             }
         }
         self.ledger.n_surrenders = 0;
-        self.standing.departing = self.ledger.neutralise_at.iter().any(|&turn| turn != u32::MAX);
     }
 
     /// The seat dies but keeps its land, until it is captured or neutralised.

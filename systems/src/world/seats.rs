@@ -36,7 +36,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets a seat surrender at the start of the next tick.
+    /// Lets a seat surrender at the start of the next tick, at turn 0 at that of turn 1.
     ///
     /// # Errors
     ///

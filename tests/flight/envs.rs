@@ -176,6 +176,9 @@ fn wrong_requests_name_the_field_and_the_session_goes_on() {
             (json!({ "reset": { "envs": [2] } }), "envs"),
             (json!({ "reset": { "seeds": [1] } }), "seeds"),
             (json!({ "snapshot": { "envs": [7] } }), "envs"),
+            // A short request is not to stand for a lot of memory.
+            (json!({ "snapshot": { "envs": vec![0; 200_000] } }), "envs"),
+            (json!({ "copy": { "from": vec![0; 200_000], "to": vec![1; 200_000] } }), "to"),
             (json!({ "restore": { "snapshot": 5 } }), "snapshot"),
             (json!({ "policy": { "seat": 1, "policy": "alphago" } }), "policy"),
             (json!({ "stats": {}, "group": 1 }), "group"),
@@ -286,6 +289,19 @@ fn opponents_are_played_by_policies_that_can_be_switched() {
         let after = envs.step(&[-1; 4]).await;
         assert!(opponents(&before) > 4);
         assert_eq!(opponents(&before), opponents(&after));
+        // It stays so in later episodes, until another is chosen.
+        envs.ask(json!({ "reset": {} })).await;
+        let mut last = 0;
+        for _ in 0..60 {
+            last = opponents(&envs.step(&[-1; 4]).await);
+        }
+        assert_eq!(last, 4, "a general each, and nothing that was marched to");
+        envs.ask(json!({ "policy": { "seat": 1, "policy": "hunter" } })).await;
+        envs.ask(json!({ "reset": {} })).await;
+        for _ in 0..60 {
+            last = opponents(&envs.step(&[-1; 4]).await);
+        }
+        assert!(last > 4);
     });
 }
 

@@ -147,5 +147,5 @@ pub(super) fn told(group: usize, mut about: Value) -> Answer {
 /// The answer to a request that was refused. The session goes on.
 pub(super) fn refused(error: &ServeError) -> Answer {
     let code = format!("{:?}", status::code(error));
-    vec![metadata(&json!({ "error": { "code": code, "message": error.to_string() } }))]
+    vec![metadata(&json!({ "error": { "code": code, "message": status::text(error) } }))]
 }

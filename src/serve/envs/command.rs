@@ -46,7 +46,7 @@ pub(super) enum What {
     Forget { snapshot: u64 },
     /// Make environments copies of others.
     Copy { from: Vec<usize>, to: Vec<usize> },
-    /// Change who chooses for a seat in the episodes that are played.
+    /// Change who chooses for a seat from the next step on, in later episodes too.
     Policy { envs: Option<Vec<usize>>, seat: usize, policy: String },
     /// Tell of the session.
     Stats,
@@ -141,7 +141,8 @@ fn actions(rows: &RecordBatch) -> Result<Vec<i32>, ServeError> {
     let column = rows.column_by_name(ACTION).ok_or_else(|| {
         let schema = rows.schema();
         let found: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        malformed(ACTION, format!("no such column: the batch has [{}]", found.join(", ")))
+        let found = fields::cut(&found.join(", "));
+        malformed(ACTION, format!("no such column: the batch has [{found}]"))
     })?;
     let Some(actions) = column.as_primitive_opt::<Int32Type>() else {
         let (found, wanted) = (column.data_type(), DataType::Int32);

@@ -34,6 +34,10 @@ use crate::serve::{
 /// The path of the descriptor.
 const ENV: &str = "env";
 
+/// Bytes of a request's JSON that are read here. A thread reads more, which the network does not
+/// wait for.
+const INLINE_BYTES: usize = 1 << 14;
+
 /// Messages that wait for the network.
 const IN_FLIGHT: usize = 4;
 
@@ -71,8 +75,12 @@ async fn run(
     loop {
         // However a stream ends, unless it was closed the session waits for its client to come
         // back: one that dies may look like one that has sent its last request.
-        let Ok(Some(message)) = requests.message().await else { return Ok(()) };
-        let request = match actions.request(&message) {
+        let message = tokio::select! {
+            message = next(&mut requests) => message?,
+            () = attached.cancelled() => return Err(ServeError::SessionCancelled),
+        };
+        let Some(message) = message else { return Ok(()) };
+        let request = match actions.request(&message, pass).await {
             Ok(None) => continue,
             Ok(Some(request)) => Ok(request),
             Err(error) => Err(error),
@@ -89,6 +97,22 @@ async fn run(
     }
 }
 
+/// The next message; none when the client has gone.
+///
+/// # Errors
+///
+/// [`ServeError::Limit`] for a message that is too large to be read, after which none can be.
+async fn next(requests: &mut Streaming<FlightData>) -> Result<Option<FlightData>, ServeError> {
+    match requests.message().await {
+        Ok(message) => Ok(message),
+        Err(status) => match fields::received("message", &status) {
+            error @ ServeError::Limit { .. } => Err(error),
+            // A client that dies breaks its stream off in many ways.
+            _ => Ok(None),
+        },
+    }
+}
+
 /// Reads messages until one opens or takes over a session; none if the client leaves before.
 async fn begin(
     (sessions, pass): (&Arc<Sessions>, &Pass),
@@ -98,12 +122,12 @@ async fn begin(
 ) -> Result<Option<Attached>, ServeError> {
     let mut has_descriptor = false;
     loop {
-        let Ok(Some(message)) = requests.message().await else { return Ok(None) };
+        let Some(message) = next(requests).await? else { return Ok(None) };
         if let Some(descriptor) = &message.flight_descriptor {
             if descriptor.path != [ENV] {
                 return Err(ServeError::Unknown {
                     what: "exchange",
-                    name: descriptor.path.join("/"),
+                    name: fields::cut(&descriptor.path.join("/")),
                     known: ENV.to_owned(),
                 });
             }
@@ -112,14 +136,18 @@ async fn begin(
         if message.app_metadata.is_empty() {
             // The schema of the actions may come first.
             if !message.data_header.is_empty() {
-                let _schema = actions.request(&message)?;
+                let _schema = actions.request(&message, pass).await?;
             }
             continue;
         }
         if !has_descriptor {
             return Err(malformed("descriptor", "the first message names the path [\"env\"]"));
         }
-        match first(sessions, pass, &message.app_metadata).await {
+        let began = match pass.check_message(fields::message_bytes(&message)) {
+            Ok(()) => first(sessions, pass, &message.app_metadata).await,
+            Err(error) => Err(error),
+        };
+        match began {
             Ok((attached, answers)) => {
                 for answer in answers {
                     if !send(out, answer).await {
@@ -144,8 +172,12 @@ async fn first(
     pass: &Pass,
     command: &[u8],
 ) -> Result<(Attached, Vec<Answer>), ServeError> {
-    let command: Value = serde_json::from_slice(command)
-        .map_err(|error| malformed("app_metadata", error.to_string()))?;
+    let text = command.to_vec();
+    let read = off_thread(text.len(), move || {
+        serde_json::from_slice::<Value>(&text)
+            .map_err(|error| malformed("app_metadata", error.to_string()))
+    });
+    let command = read.await??;
     if let Some(attach) = command.get("attach") {
         let field = |name: &str| {
             attach.get(name).ok_or_else(|| malformed(name, "\"attach\" needs this field"))
@@ -167,13 +199,13 @@ async fn first(
         let answers = answers.await.map_err(|_panic| ServeError::Panicked("session"))??;
         return Ok((attached, answers));
     }
-    let Some(open) = command.get("open") else {
+    let Some(open) = command.get("open").cloned() else {
         let reason = "begin with {\"open\": {\"num_envs\": 64}}, or {\"attach\": {\"session\": …}}";
         return Err(malformed("app_metadata", reason));
     };
-    let opening = Opening::parse(open)?;
     let (sessions, owner) = (sessions.clone(), pass.envs());
     let opened = spawn_blocking(move || {
+        let opening = Opening::parse(&open)?;
         let attached = sessions.open(&opening, owner)?;
         let greeting =
             attached.session.lock().unwrap_or_else(PoisonError::into_inner).greeting()?;
@@ -188,6 +220,7 @@ async fn answered(
     request: Result<Request, ServeError>,
 ) -> Result<Answer, ServeError> {
     let (session, connection) = (attached.session.clone(), attached.connection);
+    let is_small = session.try_lock().is_ok_and(|session| session.is_small(&request));
     let answer = move |session: &Mutex<Session>| {
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         if session.connection != connection {
@@ -195,7 +228,6 @@ async fn answered(
         }
         Ok(session.answer(request))
     };
-    let is_small = session.try_lock().is_ok_and(|session| session.is_small());
     if is_small {
         return answer(&session);
     }
@@ -220,18 +252,43 @@ struct Actions {
 
 impl Actions {
     /// The request in a message; none in a message that only tells the schema.
-    fn request(&mut self, message: &FlightData) -> Result<Option<Request>, ServeError> {
-        if message.data_header.is_empty() {
-            return Request::parse(&message.app_metadata, None).map(Some);
-        }
-        match decoded(message, self.schema.as_ref())? {
-            Decoded::Schema(schema) => {
-                self.schema = Some(schema);
-                Ok(None)
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and more bytes or rows than the pass allows.
+    async fn request(
+        &mut self,
+        message: &FlightData,
+        pass: &Pass,
+    ) -> Result<Option<Request>, ServeError> {
+        pass.check_message(fields::message_bytes(message))?;
+        let rows = if message.data_header.is_empty() {
+            None
+        } else {
+            match decoded(message, self.schema.as_ref())? {
+                Decoded::Schema(schema) => {
+                    self.schema = Some(schema);
+                    return Ok(None);
+                }
+                Decoded::Rows(rows) => Some(rows),
             }
-            Decoded::Rows(rows) => Request::parse(&message.app_metadata, Some(&rows)).map(Some),
-        }
+        };
+        pass.check_rows(rows.as_ref().map_or(0, RecordBatch::num_rows))?;
+        let text = message.app_metadata.clone();
+        let read = off_thread(text.len(), move || Request::parse(&text, rows.as_ref()));
+        read.await?.map(Some)
     }
+}
+
+/// Does work on so many bytes: here if they are few.
+async fn off_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServeError> {
+    if bytes <= INLINE_BYTES {
+        return Ok(work());
+    }
+    spawn_blocking(work).await.map_err(|_panic| ServeError::Panicked("session"))
 }
 
 enum Decoded {

@@ -14,6 +14,7 @@
 //! grace time, with the answers that the client may not have got; see [`sessions`].
 
 mod answer;
+mod budget;
 mod collecting;
 mod command;
 mod exchange;

@@ -21,6 +21,9 @@ use crate::serve::{
 /// Environments in all groups at most, whatever the server's limit.
 const MAX_GROUPS: usize = 8;
 
+/// Ticks of an episode where neither the client nor the ruleset says so.
+const MAX_TICKS: u32 = 1000;
+
 /// Rows of a session up to which waking other threads costs more than it earns.
 const SMALL_ROWS: usize = 4096;
 
@@ -74,7 +77,7 @@ impl Opening {
             groups: number("groups", 1, MAX_GROUPS)?,
             columns: columns.map(|v| fields::list("columns", v, fields::text)).transpose()?,
             message_bytes: number("message_bytes", 2 << 20, 1 << 28)?.max(1 << 16),
-            spec: spec(command, number("max_ticks", 1000, 1 << 24)?)?,
+            spec: spec(command)?,
             seats: command.get("seats").map(seats).transpose()?,
             reward: match command.get("reward") {
                 None => Reward::SPARSE,
@@ -129,7 +132,7 @@ impl Opening {
 }
 
 /// What every environment plays.
-fn spec(command: &Map<String, Value>, max_ticks: usize) -> Result<EnvSpec, ServeError> {
+fn spec(command: &Map<String, Value>) -> Result<EnvSpec, ServeError> {
     let ruleset = match command.get("ruleset") {
         None => Ruleset::NAMES[0].to_owned(),
         Some(value) => fields::text("ruleset", value)?,
@@ -140,17 +143,24 @@ fn spec(command: &Map<String, Value>, max_ticks: usize) -> Result<EnvSpec, Serve
         None => 2,
         Some(value) => fields::between("players", value, 1, 16)?,
     };
-    let size = command.get("size").map_or(Ok(Size::Fixed { width: 20, height: 20 }), size)?;
+    let size = command.get("size").map_or(Ok(ruleset.map.usual_size()), size)?;
+    let max_ticks = match command.get("max_ticks") {
+        None => ruleset.max_ticks_or(MAX_TICKS),
+        Some(value) => fields::between("max_ticks", value, 1, 1 << 24)?,
+    };
     let maps = MapSpec { size, ..MapSpec::free_for_all(ruleset.map.kind, players) };
     maps.check().map_err(|error| malformed("size", error.to_string()))?;
     let seats = command.get("seats").map(seats).transpose()?;
     Ok(EnvSpec {
         opening: Begin::Maps(Maps::Generated(maps)),
         ruleset: Arc::new(ruleset),
-        max_ticks: u32::try_from(max_ticks).unwrap_or(u32::MAX),
+        max_ticks,
         has_fog: command.get("fog").map_or(Ok(true), |v| fields::boolean("fog", v))?,
         policies: match command.get("opponents") {
-            None => Vec::new(),
+            None => {
+                check_played(seats.as_deref(), players)?;
+                Vec::new()
+            }
             Some(value) => opponents(value, seats.as_deref(), players)?,
         },
     })
@@ -175,6 +185,18 @@ fn seats(value: &Value) -> Result<Vec<u8>, ServeError> {
     seats.sort_unstable();
     seats.dedup();
     Ok(seats)
+}
+
+/// Refuses games in which a seat is nobody's, which nobody asks for by leaving a field out.
+fn check_played(seats: Option<&[u8]>, players: usize) -> Result<(), ServeError> {
+    let Some(seats) = seats else { return Ok(()) };
+    let is_alone = |seat: &usize| !seats.iter().any(|&remote| usize::from(remote) == *seat);
+    let Some(seat) = (0..players).find(is_alone) else { return Ok(()) };
+    let reason = format!(
+        "nobody plays seat {seat}: name policies for the seats that are not yours, as in \
+         \"opponents\": [\"expander\"], or \"external\" to have them pass"
+    );
+    Err(malformed("opponents", reason))
 }
 
 /// The policy of each seat: those that the client does not play take `opponents` in turn.
@@ -275,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn where_the_client_says_nothing_the_ruleset_says_how_long_and_how_large() {
+        let spec = |opening| Opening::parse(&opening).unwrap().spec;
+        let generals = spec(json!({}));
+        assert_eq!((generals.max_ticks, generals.sides()), (1000, (20, 20)));
+        let competition = spec(json!({"ruleset": "competition"}));
+        assert_eq!((competition.max_ticks, competition.sides()), (1200, (21, 21)));
+        let told = spec(json!({"ruleset": "competition", "max_ticks": 30, "size": "18x19"}));
+        assert_eq!((told.max_ticks, told.sides()), (30, (18, 19)));
+    }
+
+    #[test]
     fn a_wrong_field_of_an_opening_is_named() {
         for (command, field) in [
             (json!([]), "open"),
@@ -289,6 +322,8 @@ mod tests {
             (json!({"fog": "thick"}), "fog"),
             (json!({"seats": [16]}), "seats"),
             (json!({"opponents": ["hunter"]}), "opponents"),
+            (json!({"seats": [0]}), "opponents"),
+            (json!({"seats": [0, 2], "players": 3}), "opponents"),
             (json!({"seats": [0], "opponents": ["alphago"]}), "opponents"),
             (json!({"reward": "gold"}), "reward"),
             (json!({"autoreset": true}), "autoreset"),

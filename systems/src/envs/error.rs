@@ -39,6 +39,12 @@ pub enum EnvError {
         /// Number of environments.
         envs: usize,
     },
+    /// An environment that can be named once is named again.
+    #[error("environment {env} is named twice: name each once")]
+    Twice {
+        /// The number given.
+        env: usize,
+    },
     /// A vector of nothing.
     #[error("a vector environment needs an environment: give num_envs of 1 or more")]
     NoEnvs,

@@ -27,6 +27,16 @@ impl Snapshot {
     pub fn is_empty(&self) -> bool {
         self.envs.is_empty()
     }
+
+    /// Bytes of its memory, to within a few of each environment.
+    pub fn bytes(&self) -> u64 {
+        bytes(self.envs.len(), self.format, self.seats.len())
+    }
+}
+
+fn bytes(envs: usize, format: RowFormat, agents: usize) -> u64 {
+    let game = size_of::<(EnvState, StoredGame)>() + StoredGame::BYTES;
+    (envs * (game + agents * format.row_bytes())) as u64
 }
 
 /// What has to be equal for a snapshot to be taken over.
@@ -36,12 +46,36 @@ fn form(format: RowFormat, seats: &[u8]) -> String {
 }
 
 impl VectorEnv {
+    /// Bytes that a snapshot of so many environments would take; see [`Snapshot::bytes`].
+    pub fn snapshot_bytes(&self, envs: usize) -> u64 {
+        bytes(envs, self.format, self.seats.len())
+    }
+
     /// Keeps some environments as they are, in the order given.
     ///
     /// # Errors
     ///
-    /// Environments that do not exist.
+    /// Environments that do not exist, or that are named twice: a list of numbers is short where
+    /// the games that it stands for are not.
     pub fn snapshot(&self, envs: &[usize]) -> Result<Snapshot, EnvError> {
+        self.check_distinct(envs)?;
+        self.kept(envs)
+    }
+
+    /// Checks that environments exist and are named once each.
+    fn check_distinct(&self, envs: &[usize]) -> Result<(), EnvError> {
+        let mut named = vec![false; self.envs.len()];
+        envs.iter().try_for_each(|&env| {
+            self.env(env)?;
+            if std::mem::replace(&mut named[env], true) {
+                Err(EnvError::Twice { env })
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    fn kept(&self, envs: &[usize]) -> Result<Snapshot, EnvError> {
         let kept = envs.iter().map(|&env| {
             let env = self.env(env)?;
             Ok((env.state.clone(), self.world.stored(env.id())?))
@@ -59,8 +93,8 @@ impl VectorEnv {
     ///
     /// # Errors
     ///
-    /// Environments that do not exist, a snapshot of another number of them, or of environments
-    /// with other observations or seats. Nothing is changed then.
+    /// Environments that do not exist or are named twice, a snapshot of another number of them, or
+    /// of environments with other observations or seats. Nothing is changed then.
     pub fn restore(&mut self, snapshot: &Snapshot, envs: &[usize]) -> Result<(), EnvError> {
         if snapshot.envs.len() != envs.len() {
             let (given, wanted) = (envs.len(), snapshot.envs.len());
@@ -72,7 +106,7 @@ impl VectorEnv {
                 wanted: form(self.format, &self.seats),
             });
         }
-        envs.iter().try_for_each(|&env| self.env(env).map(|_| ()))?;
+        self.check_distinct(envs)?;
         let rulesets = snapshot.envs.iter().map(|(state, _)| &state.spec.ruleset);
         let rules: Vec<u8> =
             rulesets.map(|ruleset| self.world.add_ruleset(ruleset)).collect::<Result<_, _>>()?;
@@ -84,16 +118,25 @@ impl VectorEnv {
             frame.copy_envs(env, &snapshot.rows, i, 1);
         }
         self.publish(frame);
+        self.is_new = false;
         Ok(())
     }
 
     /// Makes environments copies of others: entry `i` of `to` becomes what entry `i` of `from` is.
+    /// One may be copied to many.
     ///
     /// # Errors
     ///
-    /// Environments that do not exist, or lists of different lengths. Nothing is changed then.
+    /// Environments that do not exist, lists of different lengths, and copies to one environment
+    /// twice. Nothing is changed then.
     pub fn copy(&mut self, from: &[usize], to: &[usize]) -> Result<(), EnvError> {
-        let snapshot = self.snapshot(from)?;
+        if from.len() != to.len() {
+            let (given, wanted) = (to.len(), from.len());
+            return Err(EnvError::Length { what: "environments to copy to", given, wanted });
+        }
+        // Before anything is copied, so that a copy is never of more than there are.
+        self.check_distinct(to)?;
+        let snapshot = self.kept(from)?;
         self.restore(&snapshot, to)
     }
 }

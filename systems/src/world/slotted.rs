@@ -27,6 +27,9 @@ pub(crate) struct StoredGame {
 }
 
 impl StoredGame {
+    /// Bytes behind one, beside the record of a game that is recorded.
+    pub(crate) const BYTES: usize = size_of::<Bundle<16, 16, i32>>();
+
     /// The smallest of some classes that stores it exactly.
     pub(crate) fn fits(&self, class: Class) -> bool {
         let (setup, standing, _, _, _, armies, ..) = &*self.bundle;

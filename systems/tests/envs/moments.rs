@@ -71,6 +71,31 @@ fn copies_go_on_as_their_source_does() {
 }
 
 #[test]
+fn an_environment_is_kept_and_written_once_however_often_it_is_named() {
+    let mut envs = with(duels(3, &[]), Autoreset::NextStep);
+    let before = rows(envs.frame());
+    let twice = |error| matches!(error, EnvError::Twice { env: 1 });
+    // A short list of numbers would be long in games.
+    assert!(envs.snapshot(&[1, 0, 1]).is_err_and(twice));
+    let snapshot = envs.snapshot(&[0, 2]).unwrap();
+    assert!(envs.restore(&snapshot, &[1, 1]).is_err_and(twice));
+    assert!(envs.copy(&[0, 0], &[1, 1]).is_err_and(twice));
+    let lengths = envs.copy(&[0; 100_000], &[1]);
+    assert!(matches!(lengths, Err(EnvError::Length { given: 1, wanted: 100_000, .. })));
+    assert_eq!(rows(envs.frame()), before);
+}
+
+#[test]
+fn a_snapshot_says_how_much_memory_it_takes_before_it_is_taken() {
+    let envs = with(duels(3, &[]), Autoreset::NextStep);
+    let snapshot = envs.snapshot(&[0, 2]).unwrap();
+    assert_eq!(snapshot.bytes(), envs.snapshot_bytes(2));
+    assert_eq!(envs.snapshot_bytes(4), 2 * envs.snapshot_bytes(2));
+    // A game has more than the armies of the largest board.
+    assert!(envs.snapshot_bytes(1) > 32 * 32 * 4);
+}
+
+#[test]
 fn a_snapshot_of_another_form_is_refused() {
     let mut envs = with(duels(2, &[]), Autoreset::NextStep);
     let other = VectorEnv::new(VectorSpec { seats: vec![1], ..duels(2, &[]) }).unwrap();

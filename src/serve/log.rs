@@ -6,6 +6,8 @@
 //! given up otherwise. While nobody reads, the world fills the ring and waits, so that no row is
 //! lost before somebody could have asked for it.
 
+mod outside;
+mod pace;
 mod place;
 mod reader;
 mod spilling;
@@ -21,13 +23,18 @@ use datasets::{live::LiveBatch, spill::Segment};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use self::place::{Fate, Place};
+use self::{
+    outside::Outside,
+    place::{Fate, Place},
+};
 pub use self::{
+    outside::OutsidePlace,
     reader::{Found, Reader},
     spilling::Work,
 };
 use super::{
     ServeError,
+    flights::EXPERIENCES,
     message::Message,
     stats::{LogStats, SpillStats, StreamStats},
     ticket::{Form, Slow},
@@ -99,16 +106,20 @@ pub struct LogConfig {
     pub spill_grace: Option<Duration>,
 }
 
-/// Rows that the world may be ahead of its readers where they set its pace.
-const AHEAD: u64 = 1 << 14;
-
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the run")]
 struct State {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
     end: u64,
+    /// The number of the first row that no stream has ever come to.
+    unread: u64,
+    /// Rows that were given up before any stream came to them.
+    gone: u64,
     readers: BTreeMap<u64, Place>,
+    /// Streams of other rows than those of the ring.
+    outside: BTreeMap<u64, Outside>,
+    /// The number of the next stream, of whatever rows.
     next_reader: u64,
     /// Whether all simulated games are over.
     is_over: bool,
@@ -127,6 +138,11 @@ struct State {
 impl State {
     fn oldest(&self) -> u64 {
         self.entries.front().map_or(self.end, |entry| entry.first)
+    }
+
+    /// Streams that are open, of whatever rows.
+    fn open(&self) -> usize {
+        self.readers.values().filter(|place| place.is_attached()).count() + self.outside.len()
     }
 
     /// Whether a client is connected to some reader.
@@ -212,6 +228,7 @@ impl Log {
                 let rows = batch.rows.num_rows() as u64;
                 state.end += rows;
                 state.stats.given_up += rows;
+                state.gone += rows;
                 drop(state);
                 self.grown.send_replace(());
                 return false;
@@ -234,14 +251,6 @@ impl Log {
         drop(state);
         self.grown.send_replace(());
         true
-    }
-
-    /// Whether readers have read too little for the world to go on at their pace.
-    #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no last digit")]
-    fn is_ahead(&self, state: &State) -> bool {
-        let Some(ratio) = self.config.samples_per_insert else { return false };
-        let due = state.end.saturating_sub(AHEAD) as f64 * ratio;
-        due > state.stats.rows_read as f64
     }
 
     /// Waits until a reader moves, comes or leaves, or rows reach the disk.
@@ -355,10 +364,7 @@ impl Log {
             return Err(ServeError::NoSpill);
         }
         let mut state = self.lock();
-        let open = state.readers.values().filter(|place| place.is_attached()).count();
-        if open >= self.config.readers_at_most {
-            return Err(ServeError::TooManyStreams { open });
-        }
+        self.check_open(&state)?;
         if let Some(after) = after.filter(|&after| after > state.end) {
             let reason = format!(
                 "{after} rows have not been made yet, the world is at {}: \
@@ -384,11 +390,21 @@ impl Log {
         Ok(Reader::new(self.clone(), id, end, self.grown.subscribe()))
     }
 
+    /// Whether another stream may be opened.
+    fn check_open(&self, state: &State) -> Result<(), ServeError> {
+        let open = state.open();
+        if open >= self.config.readers_at_most {
+            return Err(ServeError::TooManyStreams { open });
+        }
+        Ok(())
+    }
+
     /// Ends a stream; says whether there is one of this number.
     pub fn cancel(&self, id: u64) -> bool {
         let mut state = self.lock();
         let place = state.readers.get_mut(&id).filter(|place| place.is_attached());
-        let found = place.map(|place| place.fate = Some(Fate::Cancelled)).is_some();
+        let is_read = place.map(|place| place.fate = Some(Fate::Cancelled)).is_some();
+        let found = is_read || state.outside.get(&id).map(Outside::cancel).is_some();
         drop(state);
         self.moved.notify_all();
         self.spill_due.notify_one();
@@ -401,13 +417,16 @@ impl Log {
         let state = self.lock();
         let of_stream = |(&id, place): (&u64, &Place)| StreamStats {
             id,
+            flight: EXPERIENCES.to_owned(),
             next: place.next,
             behind: state.end - place.next.min(state.end),
             slow: place.slow.name(),
             rows_sent: place.sent.0,
             bytes_sent: place.sent.1,
+            dropped: place.dropped,
         };
-        state.readers.iter().filter(|(_, place)| place.is_attached()).map(of_stream).collect()
+        let attached = state.readers.iter().filter(|(_, place)| place.is_attached());
+        attached.map(of_stream).chain(state.outside.values().map(Outside::stats)).collect()
     }
 
     /// The batches that are kept, oldest first.
@@ -423,7 +442,7 @@ impl Log {
             oldest: state.oldest(),
             bytes: state.bytes as u64,
             capacity_bytes: self.config.capacity as u64,
-            streams: state.readers.values().filter(|place| place.is_attached()).count() as u64,
+            streams: state.open() as u64,
             is_finished: state.is_closed,
             ..state.stats.clone()
         }
@@ -438,5 +457,6 @@ fn run_name() -> String {
 fn drop_oldest(state: &mut State) {
     if let Some(entry) = state.entries.pop_front() {
         state.bytes -= entry.bytes;
+        state.gone += entry.end() - state.unread.clamp(entry.first, entry.end());
     }
 }

@@ -133,11 +133,22 @@ impl Spill {
         Ok(true)
     }
 
+    /// Removes segments. What cannot be removed now is found and removed by the next server.
+    fn remove(&self, segments: &[Arc<Segment>]) {
+        for segment in segments {
+            let _is_removed = self.folder.remove(segment).is_ok();
+        }
+    }
+
     /// Makes room for another segment; false if a stream had to be given up for it.
     fn make_room(&self, log: &Log) -> Result<bool, DataError> {
         let mut has_room = true;
         while log.spilled_bytes() + self.bytes().0 >= self.most_bytes {
             if self.give_up_earlier()? {
+                continue;
+            }
+            if let Some(segments) = log.let_go_of_sent() {
+                self.remove(&segments);
                 continue;
             }
             let mib = self.most_bytes >> 20;
@@ -167,12 +178,7 @@ pub(super) fn keep(log: &Log, spill: &Spill) -> Result<(), ServeError> {
                     return Err(error.into());
                 }
             }
-            // What cannot be removed now is found and removed by the next server.
-            Work::Remove(segments) => {
-                for segment in segments {
-                    let _is_removed = spill.folder.remove(&segment).is_ok();
-                }
-            }
+            Work::Remove(segments) => spill.remove(&segments),
             Work::Look => {
                 let _is_removed = spill.expire().is_ok();
             }

@@ -14,9 +14,10 @@ use tonic::Status;
 
 use super::{
     ServeError,
+    filter::{Passed, Versions, both},
     log::{Entry, Found, Log, Reader},
     message::{About, Message},
-    share::{Share, Shares},
+    share::{Rows, Share, Shares},
     spill::{EarlierRun, Spill, Stored},
     ticket::{Slow, Ticket},
 };
@@ -25,14 +26,17 @@ use super::{
 /// buffered, this is all the memory that a stream holds.
 const IN_FLIGHT: usize = 2;
 
-/// Bytes of messages that may have been sent and not have arrived: more than connections buffer. The
-/// rows of a stream that spills are kept until so much was sent after them.
-const UNDELIVERED: u64 = 8 << 20;
+/// Bytes of messages that may have been sent and not have arrived: more than connections buffer, and
+/// clients that read ahead (22 MB were seen between a server and a client of gRPC's C library). The
+/// rows of a stream that spills are kept until so much was sent after them, or until the disk is full
+/// (`Log::let_go_of_sent`): a filter that passes little would hold all rows of the world otherwise.
+const UNDELIVERED: u64 = 32 << 20;
 
 /// Rows on their way into a message.
 #[derive(Debug, Default)]
 struct Gathered {
     rows: Vec<RecordBatch>,
+    versions: Versions,
     /// The entry of the ring whose rows they are, all of them and no others.
     entry: Option<Arc<Entry>>,
     n_rows: usize,
@@ -115,7 +119,9 @@ pub(super) fn open(
     let left = spill.filter(|_| !is_of_this_run && ticket.slow == Slow::Spill);
     let earlier = left.and_then(|spill| spill.earlier(ticket.run.as_deref()?));
     let earlier = earlier.zip(ticket.after);
-    let after = ticket.after.filter(|_| is_of_this_run);
+    // Who goes on from an earlier run is owed all rows of this one: those that are gone are counted.
+    let owed = earlier.is_some().then_some(0);
+    let after = ticket.after.filter(|_| is_of_this_run).or(owed);
     let reader = log.open(after, ticket.slow, &ticket.form)?;
     let (out, messages) = mpsc::channel(IN_FLIGHT);
     let until = (!ticket.follow).then(|| reader.opened_at());
@@ -246,6 +252,7 @@ impl Stream {
             self.gathered.end = end;
         }
         self.flush().await?;
+        self.reader.missed(missed);
         self.earlier = None;
         self.continues = (missed == 0 && run.left.end.is_some()).then(|| run.name.clone());
         self.gathered = Gathered::default();
@@ -277,16 +284,21 @@ impl Stream {
             self.flush_rows().await?;
             self.gathered.dropped += missed;
         }
-        let rows = self.share.filter.apply(batch, self.memory.as_mut())?;
-        self.gather(rows, first, first + batch.rows.num_rows() as u64);
+        let passed = self.share.filter.apply(batch, self.memory.as_mut())?;
+        self.gather(passed, first, first + batch.rows.num_rows() as u64);
         self.gathered.entry = entry.filter(|_| self.gathered.rows.len() == 1);
         if self.gathered.n_rows >= self.share.enough_rows {
             self.flush().await?;
         }
+        // Nothing was sent that may not have arrived, and nothing waits to be sent.
+        let is_ahead = self.undelivered.messages.is_empty() && self.gathered.n_rows == 0;
+        if is_ahead && self.earlier.is_none() && self.spill.is_some() {
+            self.reader.hold(self.gathered.end);
+        }
         Ok(())
     }
 
-    fn gather(&mut self, rows: RecordBatch, start: u64, end: u64) {
+    fn gather(&mut self, Passed { rows, versions }: Passed, start: u64, end: u64) {
         let gathered = &mut self.gathered;
         gathered.end = end;
         if rows.num_rows() == 0 {
@@ -296,6 +308,7 @@ impl Stream {
             gathered.start = start;
             gathered.deadline = Some(Instant::now() + self.share.max_wait);
         }
+        gathered.versions = both(gathered.versions, versions);
         gathered.n_rows += rows.num_rows();
         gathered.rows.push(rows);
     }
@@ -331,13 +344,14 @@ impl Stream {
     }
 
     async fn send_gathered(&mut self) -> Result<(), Cut> {
-        let Gathered { rows, start, end, .. } = &self.gathered;
+        let Gathered { rows: batches, versions, start, end, .. } = &self.gathered;
+        let (rows, span) = (Rows { batches, versions: *versions }, *start..*end);
         let message = if self.earlier.is_some() {
-            self.share.message_apart(rows, *start, *end, &self.shares.sent)?
+            self.share.message_apart(rows, span, &self.shares.sent)?
         } else if let Some(entry) = &self.gathered.entry {
             self.whole(entry)?
         } else {
-            self.share.message(rows, *start, *end, &self.shares.sent)?
+            self.share.message(rows, span, &self.shares.sent)?
         };
         let dropped = self.gathered.dropped;
         self.gathered = Gathered { end: self.gathered.end, dropped, ..Gathered::default() };
@@ -346,7 +360,8 @@ impl Stream {
 
     async fn send(&mut self, message: &Message) -> Result<(), Cut> {
         let dropped = std::mem::take(&mut self.gathered.dropped);
-        let continues = self.continues.take();
+        // Where rows of this run are missing, it does not continue the earlier one.
+        let continues = self.continues.take().filter(|_| dropped == 0);
         let run = match &self.earlier {
             Some((run, _)) => &run.name,
             None => self.reader.run(),

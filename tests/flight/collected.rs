@@ -35,7 +35,7 @@ use crate::{
 const FOLLOW: &str = r#"{"follow": true}"#;
 
 /// A free-running game of two policies, which starts at once.
-fn request(seed: u64) -> CreateGameRequest {
+pub(crate) fn request(seed: u64) -> CreateGameRequest {
     CreateGameRequest {
         map: Some(MapChoice { map: Some(Map::Size(BoardSize { height: 8, width: 8 })) }),
         pace: Pace::Free as i32,
@@ -53,13 +53,13 @@ async fn games_client(uri: &str) -> GameServiceClient<Channel> {
 }
 
 /// Creates a game and returns its id.
-async fn create(uri: &str, request: CreateGameRequest) -> u64 {
+pub(crate) async fn create(uri: &str, request: CreateGameRequest) -> u64 {
     let created = games_client(uri).await.create_game(request).await.unwrap().into_inner();
     u64::from_str_radix(&created.game_id, 16).unwrap()
 }
 
 /// Reads until the last rows of so many agents came.
-async fn until_over(stream: &mut Rows, agents: usize) -> Vec<Batch> {
+pub(crate) async fn until_over(stream: &mut Rows, agents: usize) -> Vec<Batch> {
     let mut batches = Vec::new();
     while rows(&batches).iter().filter(|row| row.is_last).count() < agents {
         batches.push(stream.next().await.unwrap().unwrap());
@@ -199,7 +199,7 @@ fn a_game_whose_rows_do_not_fit_is_refused() {
 }
 
 /// Submits batches, and returns what became of each.
-async fn submit(uri: &str, batches: Vec<RecordBatch>) -> Vec<Value> {
+pub(crate) async fn submit(uri: &str, batches: Vec<RecordBatch>) -> Vec<Value> {
     let descriptor = FlightDescriptor::new_path(vec!["experiences".to_owned()]);
     let data = FlightDataEncoderBuilder::new()
         .with_flight_descriptor(Some(descriptor))
@@ -214,7 +214,7 @@ async fn submit(uri: &str, batches: Vec<RecordBatch>) -> Vec<Value> {
 }
 
 /// Games that `generate` would play, from a dataset of them.
-fn archived(name: &str) -> Vec<ArchivedGame> {
+pub(crate) fn archived(name: &str) -> Vec<ArchivedGame> {
     let out = folder(name);
     crate::common::done(&[
         "generate",

@@ -10,6 +10,7 @@ use std::{
 
 use arrow_flight::error::FlightError;
 use bivouac::serve::{Server, ServerConfig, SpillConfig};
+use datasets::games::record_batch;
 use serde_json::Value;
 use tonic::{Code, Status};
 
@@ -17,6 +18,7 @@ use crate::{
     client::{
         Batch, Rows, assert_whole, config, games, read, rows, run, stats, stats_until, with_server,
     },
+    collected::{archived, submit},
     common::{folder, parquet_files, shown},
 };
 
@@ -99,6 +101,26 @@ fn filters_hold_for_rows_from_disk() {
         wanted.retain(|row| row.agent == 1 && row.policy == "hunter" && row.step >= 3);
         assert!(!wanted.is_empty());
         assert_eq!(rows(&some.rest().await), wanted);
+    });
+}
+
+#[test]
+fn rows_that_no_filter_passes_are_not_kept_for_the_stream() {
+    let folder = folder("spill_sparse");
+    let config = ServerConfig { retain_bytes: 20_000, ..spilling(&folder) };
+    with_server(&config, games(0), async |uri| {
+        // None of its games is ever played, so that it is sent nothing.
+        let ticket = r#"{"follow": true, "slow": "spill", "games": [99999]}"#;
+        let _stream = Rows::open(&uri, ticket).await.unwrap();
+        let mut sent = archived("spill_sparse_games");
+        for _ in 0..4 {
+            sent.iter_mut().for_each(|game| game.record.episode += 1);
+            submit(&uri, vec![record_batch(&sent).unwrap()]).await;
+            stats_until(&uri, |stats| stats["streams"][0]["behind"] == 0).await;
+        }
+        let told = stats_until(&uri, |stats| stats["spill"]["bytes"] == 0).await;
+        assert!(told["experiences"]["rows"].as_u64() > Some(0));
+        assert_eq!(told["spill"]["failures"], 0);
     });
 }
 
@@ -226,6 +248,45 @@ fn a_stream_goes_on_after_the_server_was_stopped_and_started_again() {
         assert!(of_new[1..].iter().all(|batch| batch.continues.is_none()));
         assert_whole(&rows(&of_new), 2);
         drop(again);
+        tokio::task::spawn_blocking(move || server.stop()).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn rows_of_a_new_run_that_are_gone_are_counted_for_who_comes_back() {
+    let folder = folder("spill_restart_gone");
+    let config = ServerConfig { grace: Duration::ZERO, ..spilling(&folder) };
+    let server = Server::start(&config, games(50)).unwrap();
+    let uri = format!("http://{}", server.address());
+    let stopping = std::sync::Mutex::new(Some(server));
+    run(async {
+        let mut slow = Rows::open(&uri, SPILLING).await.unwrap();
+        let first = slow.next().await.unwrap().unwrap();
+        until_finished(&uri).await;
+        let server = stopping.lock().unwrap().take().unwrap();
+        tokio::task::spawn_blocking(move || server.stop()).await.unwrap().unwrap();
+        drop(slow);
+        let started = tokio::task::spawn_blocking(move || Server::start(&config, games(300)));
+        let server = started.await.unwrap().unwrap();
+        let uri = format!("http://{}", server.address());
+        // Others read the new run to its end, and the ring goes on with them.
+        read(&uri, DROPPING).await;
+        let oldest = stats(&uri).await["experiences"]["oldest"].as_u64().unwrap();
+        assert!(oldest > 0);
+        // A client that breaks off before it reaches the new run is owed its rows all the same.
+        for ticket in [after(&first), after(&first)] {
+            let mut again = Rows::open(&uri, &ticket).await.unwrap();
+            again.next().await.unwrap().unwrap();
+        }
+        let rest = Rows::open(&uri, &after(&first)).await.unwrap().rest().await;
+        let of_new: Vec<_> = rest.into_iter().filter(|batch| batch.run != first.run).collect();
+        assert_eq!(of_new[0].dropped, oldest);
+        let mut place = 0;
+        for batch in &of_new {
+            assert_eq!(batch.continues, None, "rows between the runs are missing");
+            place += batch.dropped + batch.rows.num_rows() as u64;
+            assert_eq!(batch.seq, place);
+        }
         tokio::task::spawn_blocking(move || server.stop()).await.unwrap().unwrap();
     });
 }

@@ -24,6 +24,8 @@ pub(super) struct Place {
     pub(super) left: Option<Instant>,
     /// Rows and bytes that it was sent.
     pub(super) sent: (u64, u64),
+    /// Rows that it missed.
+    pub(super) dropped: u64,
 }
 
 /// Why a stream has to end.
@@ -41,7 +43,8 @@ pub(super) enum Fate {
 
 impl Place {
     pub(super) fn new(next: u64, slow: Slow, form: &Form) -> Self {
-        Self { next, held: next, slow, form: form.clone(), fate: None, left: None, sent: (0, 0) }
+        let (form, sent) = (form.clone(), (0, 0));
+        Self { next, held: next, slow, form, fate: None, left: None, sent, dropped: 0 }
     }
 
     /// Whether a client is connected.

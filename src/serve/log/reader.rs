@@ -79,6 +79,7 @@ impl Reader {
         let Some(entry) = state.entries.get(index) else {
             if next < end {
                 place.next = end;
+                place.dropped += end - next;
                 state.stats.dropped += end - next;
                 return Ok(Found::Missed(end - next));
             }
@@ -91,7 +92,9 @@ impl Reader {
         let first = usize::try_from(from - entry.first).unwrap_or(usize::MAX);
         let range = first..entry.batch.rows.num_rows().min(first.saturating_add(most));
         place.next = from + range.len() as u64;
+        state.unread = state.unread.max(place.next);
         state.stats.rows_read += range.len() as u64;
+        place.dropped += missed;
         state.stats.dropped += missed;
         let entry = entry.clone();
         self.log.moved.notify_all();
@@ -115,6 +118,8 @@ impl Reader {
         let Some(place) = state.readers.get_mut(&self.id) else { return 0 };
         let missed = first.saturating_sub(place.next);
         place.next = place.next.max(first + rows as u64);
+        state.unread = state.unread.max(place.next);
+        place.dropped += missed;
         state.stats.rows_read += rows as u64;
         state.stats.dropped += missed;
         state.spilled.rows_read += rows as u64;
@@ -127,8 +132,18 @@ impl Reader {
         if let Some(place) = state.readers.get_mut(&self.id) {
             state.stats.rows_read += next.saturating_sub(place.next);
             place.next = place.next.max(next);
+            state.unread = state.unread.max(place.next);
         }
         self.log.moved.notify_all();
+    }
+
+    /// Counts rows of an earlier run that its client missed.
+    pub fn missed(&self, rows: u64) {
+        let state = &mut *self.log.lock();
+        state.stats.dropped += rows;
+        if let Some(place) = state.readers.get_mut(&self.id) {
+            place.dropped += rows;
+        }
     }
 
     /// Counts a message that it was sent.

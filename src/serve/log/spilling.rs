@@ -183,6 +183,22 @@ impl Log {
         self.grown.send_replace(());
     }
 
+    /// Lets go of rows that were sent to a stream and are kept in case they did not arrive: of the
+    /// stream that keeps the most of them. Returns the segments that nobody needs any more; none if
+    /// there is no such stream. A client that dies with them on their way is told that it missed
+    /// them, which is better than to end a stream that has read everything.
+    pub fn let_go_of_sent(&self) -> Option<Vec<Arc<Segment>>> {
+        let mut state = self.lock();
+        let sent =
+            |place: &&mut Place| place.spills() && place.is_attached() && place.held < place.next;
+        let furthest = state.readers.values_mut().filter(sent).min_by_key(|place| place.held)?;
+        furthest.held = furthest.next;
+        let released = state.take_released();
+        drop(state);
+        self.moved.notify_all();
+        Some(released)
+    }
+
     /// Ends the stream that keeps the most on disk, or forgets the client that went away with it.
     /// Returns false if there is none.
     pub fn give_up_furthest(&self, reason: &str) -> bool {
@@ -217,7 +233,11 @@ impl Log {
     /// How the disk is used by this run.
     pub fn spill_stats(&self) -> SpillStats {
         let state = self.lock();
+        let held = state.held_from();
+        let is_waiting =
+            |entry: &&Arc<Entry>| held.is_some_and(|held| state.is_unsafe(entry, held));
         SpillStats {
+            waiting_bytes: state.entries.iter().filter(is_waiting).map(|e| e.bytes as u64).sum(),
             bytes: state.segments.iter().map(|segment| segment.bytes).sum(),
             segments: state.segments.len() as u64,
             clients_away: state.readers.values().filter(|place| !place.is_attached()).count()
@@ -234,5 +254,55 @@ impl Log {
     pub fn spill_end(&self) -> Result<u64, Vec<Arc<Segment>>> {
         let mut state = self.lock();
         if state.has_spills() { Ok(state.end) } else { Err(mem::take(&mut state.segments).into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch, UInt64Array};
+    use datasets::live::{LiveBatch, one_ruleset};
+
+    use super::*;
+    use crate::serve::{
+        log::{Found, LogConfig, Wait},
+        ticket::Slow,
+    };
+
+    fn batch(rows: usize) -> LiveBatch {
+        let column: ArrayRef = Arc::new(Int32Array::from(vec![0; rows]));
+        LiveBatch {
+            rows: RecordBatch::try_from_iter([("step", column)]).unwrap(),
+            games: UInt64Array::from(vec![0; rows]),
+            rulesets: one_ruleset("generals", rows),
+        }
+    }
+
+    fn segment(first: u64, end: u64) -> Segment {
+        Segment { first, end, bytes: 1, name: format!("{first}") }
+    }
+
+    #[test]
+    fn a_full_disk_costs_rows_that_were_sent_before_it_costs_a_stream() {
+        let log = Log::new(LogConfig {
+            capacity: 1 << 20,
+            readers_at_most: 2,
+            patience: Duration::from_secs(1),
+            samples_per_insert: None,
+            spill_grace: Some(Duration::from_secs(60)),
+        });
+        let form = Form::default();
+        let mut caught_up = log.open(None, Slow::Spill, &form).unwrap();
+        let behind = log.open(None, Slow::Spill, &form).unwrap();
+        log.publish(batch(10), Wait::Never);
+        log.spilled(segment(0, 10));
+        assert!(matches!(caught_up.read(10), Ok(Found::Rows(..))));
+        // Only the one that has read them lets go of them; the other still needs them.
+        assert_eq!(log.let_go_of_sent(), Some(Vec::new()));
+        assert_eq!(log.let_go_of_sent(), None);
+        // A client that went away may not have got what it was sent.
+        drop(behind);
+        drop(caught_up);
+        assert_eq!(log.let_go_of_sent(), None);
+        assert!(log.give_up_furthest("full"));
     }
 }

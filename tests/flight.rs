@@ -9,10 +9,14 @@ mod actions;
 mod client;
 #[path = "flight/collected.rs"]
 mod collected;
+#[path = "flight/defects.rs"]
+mod defects;
 #[path = "flight/envs.rs"]
 mod envs;
 #[path = "flight/layouts.rs"]
 mod layouts;
+#[path = "flight/put.rs"]
+mod put;
 #[path = "flight/requests.rs"]
 mod requests;
 #[path = "flight/slow.rs"]

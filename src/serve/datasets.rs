@@ -9,18 +9,18 @@ use datasets::{
     layouts::DenseRows,
     stored_rows::{StoredBatches, StoredRows},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::spawn_blocking,
-};
+use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
     ServeError,
     fields::malformed,
+    filter::{Passed, Versions, both},
+    log::{Log, OutsidePlace},
     message::{About, Message},
-    share::{Share, Shares},
+    share::{Rows, Share, Shares},
+    stats::Sent,
     ticket::Ticket,
 };
 
@@ -32,8 +32,6 @@ const IN_FLIGHT: usize = 2;
 #[derive(Debug)]
 pub(super) struct Datasets {
     by_name: BTreeMap<String, Arc<Dataset>>,
-    streams: Arc<Semaphore>,
-    max_streams: usize,
 }
 
 /// A closed dataset, and what its streams share.
@@ -51,26 +49,26 @@ impl Dataset {
 }
 
 impl Datasets {
-    /// Opens datasets, each a name and a folder, for so many streams at a time.
+    /// Opens datasets, each a name and a folder. What is sent of them counts with the rest.
     ///
     /// # Errors
     ///
     /// Folders that hold no dataset of experiences.
     pub(super) fn open(
         folders: &BTreeMap<String, std::path::PathBuf>,
-        max_streams: usize,
+        sent: &Arc<Sent>,
     ) -> Result<Self, ServeError> {
         let open = |folder: &Path| -> Result<Arc<Dataset>, ServeError> {
             let stored = StoredRows::open(folder)?;
             let (schema, policies) = (stored.schema().clone(), stored.policies().clone());
             let rulesets = stored.ruleset().map(str::to_owned).into_iter().collect();
             let shares = Shares::new(schema, policies, stored.format()).of_rulesets(rulesets);
-            let shares = Arc::new(shares);
+            let shares = Arc::new(shares.counting(sent));
             Ok(Arc::new(Dataset { stored, shares }))
         };
         let by_name = folders.iter().map(|(name, folder)| Ok((name.clone(), open(folder)?)));
         let by_name = by_name.collect::<Result<_, ServeError>>()?;
-        Ok(Self { by_name, streams: Arc::new(Semaphore::new(max_streams)), max_streams })
+        Ok(Self { by_name })
     }
 
     /// The names, in order.
@@ -104,6 +102,7 @@ impl Datasets {
         &self,
         name: &str,
         ticket: &Ticket,
+        log: &Arc<Log>,
     ) -> Result<ReceiverStream<Result<FlightData, Status>>, ServeError> {
         let dataset = self.get(name)?.clone();
         let after = ticket.after.unwrap_or(0);
@@ -115,12 +114,11 @@ impl Datasets {
             ));
         }
         let share = dataset.shares.get(&ticket.form)?;
-        let permit = self.streams.clone().try_acquire_owned();
-        let permit =
-            permit.map_err(|_none_left| ServeError::TooManyStreams { open: self.max_streams })?;
+        let place = log.open_outside(&format!("dataset/{name}"), dataset.rows(), after)?;
         let reading = Reading {
             batches: dataset.stored.read(after, share.batch_rows),
             gathered: Vec::new(),
+            versions: None,
             n_rows: 0,
             start: after,
             end: after,
@@ -130,7 +128,7 @@ impl Datasets {
             is_done: false,
         };
         let (out, messages) = mpsc::channel(IN_FLIGHT);
-        tokio::spawn(send_all(reading, out, permit));
+        tokio::spawn(send_all(reading, out, place));
         Ok(ReceiverStream::new(messages))
     }
 }
@@ -138,7 +136,7 @@ impl Datasets {
 async fn send_all(
     mut reading: Reading,
     out: mpsc::Sender<Result<FlightData, Status>>,
-    _permit: OwnedSemaphorePermit,
+    place: OutsidePlace,
 ) {
     for message in reading.share.clone().preamble() {
         if out.send(Ok(message.clone())).await.is_err() {
@@ -147,6 +145,11 @@ async fn send_all(
     }
     // A thread is used while a batch is read, and none while the client takes its time.
     while !reading.is_done {
+        if place.is_cancelled() {
+            let error = ServeError::Cancelled { seq: reading.start };
+            let _is_told = out.send(Err(error.into())).await;
+            return;
+        }
         let read = spawn_blocking(move || {
             let message = reading.message();
             (reading, message)
@@ -166,6 +169,7 @@ async fn send_all(
             Ok(None) => return,
             Ok(Some(message)) => {
                 reading.dataset.shares.sent.message(message.rows, message.bytes());
+                place.sent(message.rows, message.bytes(), message.end);
                 Ok(message.for_stream(About::default()))
             }
             Err(error) => {
@@ -183,6 +187,7 @@ async fn send_all(
 struct Reading {
     batches: StoredBatches,
     gathered: Vec<RecordBatch>,
+    versions: Versions,
     n_rows: usize,
     start: u64,
     end: u64,
@@ -198,10 +203,12 @@ impl Reading {
     fn message(&mut self) -> Result<Option<Arc<Message>>, ServeError> {
         while let Some((first, batch)) = self.batches.next().transpose()? {
             let len = batch.rows.num_rows();
-            let rows = self.share.filter.apply(&batch, self.memory.as_mut())?;
+            let passed = self.share.filter.apply(&batch, self.memory.as_mut())?;
+            let Passed { rows, versions } = passed;
             let is_full = self.n_rows + rows.num_rows() > self.share.batch_rows;
             let message = if is_full { self.flush()? } else { None };
             self.n_rows += rows.num_rows();
+            self.versions = both(self.versions, versions);
             self.end = first + len as u64;
             if rows.num_rows() > 0 {
                 self.gathered.push(rows);
@@ -218,9 +225,9 @@ impl Reading {
         if self.n_rows == 0 {
             return Ok(None);
         }
-        let rows = std::mem::take(&mut self.gathered);
-        let sent = &self.dataset.shares.sent;
-        let message = self.share.message(&rows, self.start, self.end, sent)?;
+        let (batches, versions) = (std::mem::take(&mut self.gathered), self.versions.take());
+        let (rows, span) = (Rows { batches: &batches, versions }, self.start..self.end);
+        let message = self.share.message(rows, span, &self.dataset.shares.sent)?;
         (self.n_rows, self.start) = (0, self.end);
         Ok(Some(message))
     }

@@ -1,19 +1,56 @@
 //! Fields of tickets and commands, read from JSON. Every error names the field.
 
+use arrow_flight::{FlightData, error::FlightError};
 use serde_json::Value;
+use tonic::{Code, Status};
 
-use super::ServeError;
+use super::{ServeError, server::MESSAGE_BYTES};
+
+/// Characters of what a stranger wrote that an error repeats at most.
+const SHOWN: usize = 60;
+
+/// What a stranger wrote, which may be long, as an error repeats it.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
 
 /// An error about a field.
 pub(super) fn malformed(what: &str, reason: impl Into<String>) -> ServeError {
-    ServeError::Malformed { what: what.to_owned(), reason: reason.into() }
+    ServeError::Malformed { what: cut(what), reason: reason.into() }
 }
 
 /// An error about the value of a field.
 pub(super) fn wrong(name: &str, value: &Value, wanted: &str) -> ServeError {
-    // What a stranger wrote may be long.
-    let shown: String = value.to_string().chars().take(60).collect();
-    malformed(name, format!("{shown} is not {wanted}"))
+    malformed(name, format!("{} is not {wanted}", cut(&value.to_string())))
+}
+
+/// Bytes of a message, but for the few that frame its parts.
+pub(super) fn message_bytes(message: &FlightData) -> usize {
+    message.data_header.len() + message.data_body.len() + message.app_metadata.len()
+}
+
+/// An error about a message that could not be read, which may have been too large.
+pub(super) fn unreadable(what: &str, error: &FlightError) -> ServeError {
+    match error {
+        FlightError::Tonic(status) => received(what, status),
+        other => malformed(what, other.to_string()),
+    }
+}
+
+/// An error about a message that did not arrive whole.
+pub(super) fn received(what: &str, status: &Status) -> ServeError {
+    // What tonic says of messages that are larger than it takes.
+    if status.code() == Code::OutOfRange {
+        return ServeError::Limit {
+            what: "bytes of a message",
+            most: MESSAGE_BYTES as u64,
+            fix: "send smaller batches",
+        };
+    }
+    malformed(what, status.message().to_owned())
 }
 
 /// A whole number from 0.

@@ -1,15 +1,49 @@
 //! Which rows and columns of a batch a stream carries, and how observations are laid out.
 
 use arrow::{
-    array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray},
     compute::filter_record_batch,
-    datatypes::{Int32Type, SchemaRef, UInt8Type, UInt32Type},
+    datatypes::{Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
     error::ArrowError,
 };
 use datasets::{layouts::DenseRows, live::LiveBatch, schema::column};
 use systems::rows::RowFormat;
 
 use super::{ServeError, fields::malformed, ticket::Form};
+
+/// The lowest and the highest version of a policy in some rows, where policies have versions.
+pub type Versions = Option<(u64, u64)>;
+
+/// Rows that passed a filter.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// The rows with the columns that are wanted.
+    pub rows: RecordBatch,
+    /// The versions of their policies, whether or not that column is wanted.
+    pub versions: Versions,
+}
+
+/// The versions of both.
+pub fn both(one: Versions, other: Versions) -> Versions {
+    match (one, other) {
+        (Some((low, high)), Some((lower, higher))) => Some((low.min(lower), high.max(higher))),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The versions of the policies of all rows.
+pub fn versions(rows: &RecordBatch) -> Versions {
+    versions_where(rows, |_| true)
+}
+
+fn versions_where(rows: &RecordBatch, passes: impl Fn(usize) -> bool) -> Versions {
+    let column = rows.column_by_name(column::POLICY_VERSION)?.as_primitive::<UInt64Type>();
+    if column.null_count() == column.len() {
+        return None;
+    }
+    let passed = column.iter().enumerate().filter(|&(row, _)| passes(row));
+    passed.filter_map(|(_, version)| version).fold(None, |all, one| both(all, Some((one, one))))
+}
 
 /// A form's wishes, held against the columns there are.
 #[derive(Clone, Debug)]
@@ -103,23 +137,25 @@ impl Filter {
         &self,
         batch: &LiveBatch,
         memory: Option<&mut DenseRows>,
-    ) -> Result<RecordBatch, ServeError> {
+    ) -> Result<Passed, ServeError> {
         let mut passes = self.passes(batch);
         let Some(memory) = memory else {
             self.pass_steps(&batch.rows, &mut passes);
+            let versions = versions_where(&batch.rows, |row| passes[row]);
             let shown = if self.dense.is_some() {
                 batch.rows.clone()
             } else {
                 batch.rows.project(&self.columns)?
             };
-            return Ok(marked(shown, passes)?);
+            return Ok(Passed { rows: marked(shown, passes)?, versions });
         };
         // Rows before the first tick wanted are seen, and remembered.
         let rows = marked(batch.rows.clone(), passes)?;
         let mut passes = vec![true; rows.num_rows()];
         self.pass_steps(&rows, &mut passes);
+        let versions = versions_where(&rows, |row| passes[row]);
         let shown = memory.record_batch(&rows)?.project(&self.columns)?;
-        Ok(marked(shown, passes)?)
+        Ok(Passed { rows: marked(shown, passes)?, versions })
     }
 
     /// Marks off the rows before the first tick that is wanted.

@@ -11,16 +11,20 @@ use arrow_flight::{
 use super::{
     ServeError,
     datasets::{Dataset, Datasets},
+    fields::{cut, malformed},
     share::Shares,
     ticket::Ticket,
 };
 use crate::analytics::Analytics;
 
 /// The path of the flight of experiences.
-const EXPERIENCES: &str = "experiences";
+pub(super) const EXPERIENCES: &str = "experiences";
 
 /// The first part of the path of a closed dataset; its name is the second.
 const DATASET: &str = "dataset";
+
+/// The first part of the path of one game's experiences; its number is the second.
+const GAME: &str = "game";
 
 /// The path of the flight that tells how policies fare.
 const ANALYTICS: &str = "analytics";
@@ -87,8 +91,17 @@ impl Flight {
         Self { ticket, json, descriptor }
     }
 
-    /// The flight of a descriptor: the path `["experiences"]`, `["analytics"]` or `["dataset",
-    /// name]`, or a ticket as the command.
+    /// The flight of the experiences of one game: the same rows, with a filter.
+    fn game(number: &str) -> Result<Self, ServeError> {
+        let wanted = || malformed(GAME, format!("{:?} is no number of a game", cut(number)));
+        let game: u64 = number.parse().map_err(|_error| wanted())?;
+        let descriptor = FlightDescriptor::new_path(vec![GAME.to_owned(), number.to_owned()]);
+        let json = serde_json::json!({ "games": [game] }).to_string().into_bytes();
+        Ok(Self { ticket: Ticket::parse(&json)?, json, descriptor })
+    }
+
+    /// The flight of a descriptor: the path `["experiences"]`, `["game", number]`, `["analytics"]` or
+    /// `["dataset", name]`, or a ticket as the command.
     ///
     /// # Errors
     ///
@@ -99,10 +112,11 @@ impl Flight {
             DescriptorType::Path if descriptor.path == [ANALYTICS] => Ok(Self::analytics()),
             DescriptorType::Path => match descriptor.path.as_slice() {
                 [kind, name] if kind == DATASET => Ok(Self::dataset(name)),
+                [kind, number] if kind == GAME => Self::game(number),
                 _ => Err(ServeError::Unknown {
                     what: "flight",
-                    name: descriptor.path.join("/"),
-                    known: format!("{EXPERIENCES}, {ANALYTICS}, {DATASET}/NAME"),
+                    name: cut(&descriptor.path.join("/")),
+                    known: format!("{EXPERIENCES}, {GAME}/NUMBER, {ANALYTICS}, {DATASET}/NAME"),
                 }),
             },
             DescriptorType::Cmd => {

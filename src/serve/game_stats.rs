@@ -55,7 +55,7 @@ impl Wanted {
 /// A game, by the rows of it that are kept.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct GameStats {
-    /// Its index; that of rows played elsewhere is their episode.
+    /// Its index; that of rows played elsewhere is their episode with the highest bit set.
     game: u64,
     /// Rows that are kept.
     rows: u64,

@@ -1,11 +1,11 @@
 //! Batches as messages of Flight, encoded once for all streams that carry them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
+    array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
     buffer::Buffer,
-    datatypes::{SchemaRef, UInt64Type},
+    datatypes::SchemaRef,
     error::ArrowError,
     ipc::{
         reader::read_record_batch,
@@ -16,6 +16,8 @@ use arrow::{
 use arrow_flight::FlightData;
 use datasets::schema::column;
 use serde::Serialize;
+
+use super::filter::Versions;
 
 /// What a batch says of itself, as JSON in `app_metadata`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +53,7 @@ pub(super) struct About<'a> {
 pub(super) struct Message {
     data: FlightData,
     /// The lowest and the highest version of a policy, where there are any.
-    versions: Option<(u64, u64)>,
+    versions: Versions,
     /// Rows in it.
     pub(super) rows: u64,
     /// The number of the first row that the world made for it, whether or not it passed.
@@ -131,12 +133,13 @@ impl Encoder {
         &self.empty
     }
 
-    /// A batch as a message. Its rows came of those that the world numbered `start` to `end`.
+    /// A batch as a message, with the versions of its policies. Its rows came of those that the world
+    /// numbered `span`.
     pub(super) fn encode(
         &mut self,
         batch: &RecordBatch,
-        start: u64,
-        end: u64,
+        versions: Versions,
+        span: Range<u64>,
     ) -> Result<Message, ArrowError> {
         let (dictionaries, mut data) = IpcDataGenerator::default().encode(
             batch,
@@ -150,7 +153,7 @@ impl Encoder {
         }
         // It began with the size of the last message, which may be much larger.
         data.arrow_data.shrink_to_fit();
-        let (rows, versions) = (batch.num_rows() as u64, versions(batch));
+        let (rows, Range { start, end }) = (batch.num_rows() as u64, span);
         Ok(Message { data: data.into(), versions, rows, start, end })
     }
 
@@ -165,14 +168,4 @@ impl Encoder {
         let (body, schema) = (Buffer::from(data.data_body.clone()), self.empty.schema());
         read_record_batch(&body, batch, schema, &self.dictionaries, None, &header.version())
     }
-}
-
-/// The lowest and the highest version of a policy in a batch; the built-in ones have none.
-fn versions(batch: &RecordBatch) -> Option<(u64, u64)> {
-    let column = batch.column_by_name(column::POLICY_VERSION)?.as_primitive::<UInt64Type>();
-    if column.null_count() == column.len() {
-        return None;
-    }
-    let versions = || column.iter().flatten();
-    versions().min().zip(versions().max())
 }

@@ -14,6 +14,7 @@
 
 pub mod access;
 mod actions;
+mod capped;
 mod collect;
 mod datasets;
 mod envs;
@@ -31,6 +32,8 @@ mod metrics;
 mod network;
 mod put;
 mod put_games;
+mod put_rows;
+mod put_turns;
 mod server;
 mod service;
 mod share;

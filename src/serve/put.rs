@@ -12,10 +12,10 @@ use std::{
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch,
-        StringArray, UInt64Array, new_null_array,
+        StringArray, UInt32Array, new_null_array,
     },
-    compute::{cast, filter_record_batch},
-    datatypes::{DataType, Float32Type, Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
+    compute::{cast, filter_record_batch, take},
+    datatypes::{DataType, Int32Type, SchemaRef, UInt8Type, UInt32Type, UInt64Type},
 };
 use arrow_flight::{
     FlightData, PutResult,
@@ -26,19 +26,31 @@ use datasets::{live::LiveBatch, schema::column};
 use serde::Serialize;
 use serde_json::Value;
 use systems::{record::GameRecord, rows::RowFormat};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::spawn_blocking,
+};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
 
 use super::{
     ServeError,
-    fields::{malformed, unsigned},
+    access::Pass,
+    fields::{cut, malformed, message_bytes, unreadable, unsigned},
+    flights::EXPERIENCES,
     log::{Log, Wait},
     put_games::{self, Referee},
+    put_rows::RowCheck,
+    put_turns::{Turn, Turns},
+    stats::PutStats,
 };
 
 /// Agents' episodes of which the last row is remembered; the oldest are forgotten first.
 const EPISODES: usize = 1 << 20;
+
+/// Batches that are taken at a time. Each has a thread, which may wait for the ring; more wait
+/// without one.
+const AT_ONCE: usize = 16;
 
 /// Rows that an answer names at most; all are counted.
 const NAMED: usize = 32;
@@ -49,9 +61,14 @@ pub(super) struct Taker {
     log: Arc<Log>,
     schema: SchemaRef,
     policies: ArrayRef,
-    format: RowFormat,
+    check: RowCheck,
     referee: Referee,
     seen: Mutex<Seen>,
+    turns: Turns,
+    counts: Mutex<PutStats>,
+    places: Semaphore,
+    /// Whether the server ends.
+    stopped: watch::Receiver<bool>,
 }
 
 /// The last row of each agent's episode.
@@ -64,7 +81,30 @@ struct Seen {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     step: u32,
+    /// Whether its action ended the episode, so that the next row is the last.
+    is_ending: bool,
     is_over: bool,
+}
+
+/// What places a row in the episode of its agent.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    step: u32,
+    is_first: bool,
+    is_ending: bool,
+    is_last: bool,
+}
+
+impl Place {
+    fn of(rows: &RecordBatch, row: usize) -> Self {
+        let flag = |name: &str| rows[name].as_boolean().value(row);
+        Self {
+            step: value::<UInt32Type>(rows, column::STEP, row),
+            is_first: flag(column::IS_FIRST),
+            is_ending: flag(column::TERMINATED) || flag(column::TRUNCATED),
+            is_last: flag(column::IS_LAST),
+        }
+    }
 }
 
 /// What became of a batch.
@@ -119,7 +159,7 @@ impl Seen {
         if self.has_game(episode, players) {
             return false;
         }
-        let last = Last { step: game.outcome.ticks, is_over: true };
+        let last = Last { step: game.outcome.ticks, is_ending: false, is_over: true };
         for seat in 0..u8::try_from(players).unwrap_or(u8::MAX) {
             self.last.insert((episode, seat), last);
             self.order.push_back((episode, seat));
@@ -133,8 +173,9 @@ impl Seen {
     }
 
     /// Whether a row is the next of its agent, and if so remembers it.
-    fn judge(&mut self, agent: (u64, u8), step: u32, is_first: bool, is_last: bool) -> Verdict {
-        let now = Last { step, is_over: is_last };
+    fn judge(&mut self, agent: (u64, u8), place: Place) -> Verdict {
+        let Place { step, is_first, is_ending, is_last } = place;
+        let now = Last { step, is_ending, is_over: is_last };
         let Some(last) = self.last.get_mut(&agent) else {
             if !is_first {
                 return Verdict::Wrong(format!(
@@ -163,6 +204,14 @@ impl Seen {
             let (from, to) = (last.step + 1, step - 1);
             return Verdict::Wrong(format!("{}: {from} to {to} are missing", column::STEP));
         }
+        if is_last != last.is_ending {
+            return Verdict::Wrong(format!(
+                "{}: the row after the one with {} or {} set has it set, and no other",
+                column::IS_LAST,
+                column::TERMINATED,
+                column::TRUNCATED
+            ));
+        }
         *last = now;
         Verdict::New
     }
@@ -176,12 +225,47 @@ impl Taker {
         policies: ArrayRef,
         format: RowFormat,
         referee: Referee,
+        stopped: watch::Receiver<bool>,
     ) -> Self {
-        Self { log, schema, policies, format, referee, seen: Mutex::default() }
+        let (check, places) = (RowCheck::new(format), Semaphore::new(AT_ONCE));
+        let (seen, turns, counts) = (Mutex::default(), Turns::default(), Mutex::default());
+        Self { log, schema, policies, check, referee, seen, turns, counts, places, stopped }
+    }
+
+    /// What was submitted.
+    pub(super) fn stats(&self) -> PutStats {
+        self.counted(|counts| counts.clone())
+    }
+
+    /// What becomes of a batch.
+    async fn answer(self: Arc<Self>, seq: u64, rows: RecordBatch) -> Result<Taken, ServeError> {
+        self.counted(|counts| counts.waiting += 1);
+        let taker = self.clone();
+        // The ring may be held, so a thread waits that the network does not need.
+        let answer = match self.places.acquire().await {
+            Ok(_place) => spawn_blocking(move || taker.take(seq, &rows)).await,
+            // Never closed: the places live as long as the taker.
+            Err(_closed) => Ok(Err(ServeError::Stopping)),
+        };
+        let answer = answer.map_err(|_panic| ServeError::Panicked("put")).flatten();
+        self.counted(|counts| {
+            counts.waiting -= 1;
+            let Ok(taken) = &answer else { return };
+            counts.batches += 1;
+            counts.accepted += taken.accepted as u64;
+            counts.duplicates += taken.duplicates as u64;
+            counts.rejected += taken.rejected as u64;
+            counts.rows += taken.rows as u64;
+        });
+        answer
+    }
+
+    fn counted<T>(&self, change: impl FnOnce(&mut PutStats) -> T) -> T {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Plays the games of a batch again, and puts the rows of those that are new and right into the
-    /// ring. Waits while that is full.
+    /// ring. Waits while readers hold that.
     fn take_games(&self, seq: u64, batch: &RecordBatch) -> Result<Taken, ServeError> {
         let mut taken = Taken { seq, ..Taken::default() };
         for (row, game) in put_games::games_of(batch)?.into_iter().enumerate() {
@@ -194,7 +278,7 @@ impl Taker {
                     taken.accepted += 1;
                     for batch in batches {
                         taken.rows += batch.rows.num_rows();
-                        self.log.publish(batch, Wait::Always);
+                        self.log.publish(batch, Wait::ForReaders);
                     }
                 }
                 Ok(_) => taken.duplicates += 1,
@@ -208,7 +292,7 @@ impl Taker {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the rows of a batch that are new and right into the ring. Waits while that is full.
+    /// Puts the rows of a batch that are new and right into the ring. Waits while readers hold that.
     fn take(&self, seq: u64, batch: &RecordBatch) -> Result<Taken, ServeError> {
         if self.log.is_closed() {
             return Err(ServeError::Finished);
@@ -218,17 +302,31 @@ impl Taker {
         }
         let rows = self.columns(batch)?;
         let mut taken = Taken { seq, ..Taken::default() };
+        let (is_new, turn) = self.judge(&rows, &mut taken);
+        taken.rows = taken.accepted;
+        if let Some(turn) = turn {
+            let rows = filter_record_batch(&rows, &BooleanArray::from(is_new))?;
+            let games = put_games::numbers(rows[column::EPISODE_ID].as_primitive());
+            let rulesets = unknown_rulesets(rows.num_rows());
+            // The rows of an agent reach the ring in the order in which they were judged, and who
+            // is judged next does not wait for the ring.
+            turn.wait();
+            self.log.publish(LiveBatch { rows, games, rulesets }, Wait::ForReaders);
+        }
+        Ok(taken)
+    }
+
+    /// Which rows of a batch are new, and the turn in which they are put into the ring if any is.
+    fn judge(&self, rows: &RecordBatch, taken: &mut Taken) -> (Vec<bool>, Option<Turn<'_>>) {
+        let mut seen = self.lock();
         let mut is_new = Vec::with_capacity(rows.num_rows());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for row in 0..rows.num_rows() {
-            let verdict = self.check(&rows, row).map_or_else(Verdict::Wrong, |()| {
+            let verdict = self.check.check(rows, row).map_or_else(Verdict::Wrong, |()| {
                 let agent = (
-                    value::<UInt64Type>(&rows, column::EPISODE_ID, row),
-                    value::<UInt8Type>(&rows, column::AGENT_ID, row),
+                    value::<UInt64Type>(rows, column::EPISODE_ID, row),
+                    value::<UInt8Type>(rows, column::AGENT_ID, row),
                 );
-                let step = value::<UInt32Type>(&rows, column::STEP, row);
-                let flag = |name: &str| rows[name].as_boolean().value(row);
-                seen.judge(agent, step, flag(column::IS_FIRST), flag(column::IS_LAST))
+                seen.judge(agent, Place::of(rows, row))
             });
             is_new.push(matches!(verdict, Verdict::New));
             match verdict {
@@ -237,16 +335,7 @@ impl Taker {
                 Verdict::Wrong(reason) => taken.refuse(row, reason),
             }
         }
-        taken.rows = taken.accepted;
-        if taken.accepted > 0 {
-            let rows = filter_record_batch(&rows, &BooleanArray::from(is_new))?;
-            // A game that was played elsewhere has no number here; its episode stands for it.
-            let games: UInt64Array = rows[column::EPISODE_ID].as_primitive().clone();
-            let rulesets = unknown_rulesets(rows.num_rows());
-            // Still under the lock: the rows of an agent reach the ring in their order.
-            self.log.publish(LiveBatch { rows, games, rulesets }, Wait::Always);
-        }
-        Ok(taken)
+        (is_new, (taken.accepted > 0).then(|| self.turns.draw()))
     }
 
     /// The columns in the order and with the types of the ring's rows.
@@ -276,14 +365,41 @@ impl Taker {
 
     /// Names of policies with the dictionary that all rows of the ring share.
     fn policy(&self, array: &ArrayRef) -> Result<ArrayRef, ServeError> {
-        let names = cast(array, &DataType::Utf8)
-            .map_err(|error| malformed(column::POLICY, format!("{error}: send names")))?;
+        if array.null_count() > 0 {
+            return Err(malformed(column::POLICY, "the column has nulls"));
+        }
+        let keys = match array.as_any_dictionary_opt() {
+            // Each name is looked up once, however many rows have it.
+            Some(found) if !found.is_empty() => {
+                let keys = self.policy_keys(found.values(), Some(&found.normalized_keys()))?;
+                let places = found.normalized_keys();
+                let places = places.iter().map(|&place| u32::try_from(place).unwrap_or(u32::MAX));
+                take(&keys, &UInt32Array::from_iter_values(places), None)?.as_primitive().clone()
+            }
+            Some(_) => Int32Array::from(Vec::<i32>::new()),
+            None => self.policy_keys(array, None)?,
+        };
+        Ok(Arc::new(DictionaryArray::try_new(keys, self.policies.clone())?))
+    }
+
+    /// The place of each name among the policies; of names that are not used, any.
+    fn policy_keys(
+        &self,
+        names: &ArrayRef,
+        used: Option<&[usize]>,
+    ) -> Result<Int32Array, ServeError> {
         let known = self.policies.as_string::<i32>();
+        let names = cast(names, &DataType::Utf8)
+            .map_err(|error| malformed(column::POLICY, format!("{error}: send names")))?;
+        let names = names.as_string::<i32>();
+        let mut is_used = vec![used.is_none(); names.len()];
+        used.into_iter().flatten().for_each(|&place| is_used[place] = true);
         let mut keys = Vec::with_capacity(names.len());
-        for name in names.as_string::<i32>().iter().map(Option::unwrap_or_default) {
-            let key = known.iter().position(|known| known == Some(name)).ok_or_else(|| {
+        for (name, is_used) in names.iter().map(Option::unwrap_or_default).zip(is_used) {
+            let key = known.iter().position(|known| known == Some(name));
+            let key = key.or((!is_used).then_some(0)).ok_or_else(|| {
                 let known: Vec<&str> = known.iter().flatten().collect();
-                let known = known.join(", ");
+                let (name, known) = (cut(name), known.join(", "));
                 malformed(
                     column::POLICY,
                     format!("{name:?} is not known: there is {known}; add it with --learners"),
@@ -291,47 +407,7 @@ impl Taker {
             })?;
             keys.push(i32::try_from(key).unwrap_or(i32::MAX));
         }
-        let keys = Int32Array::from(keys);
-        Ok(Arc::new(DictionaryArray::try_new(keys, self.policies.clone())?))
-    }
-
-    /// Whether the values of a row can be.
-    fn check(&self, rows: &RecordBatch, row: usize) -> Result<(), String> {
-        let flag = |name: &str| rows[name].as_boolean().value(row);
-        let action = value::<Int32Type>(rows, column::ACTION, row);
-        let tiles = i32::try_from(self.format.tiles()).unwrap_or(i32::MAX);
-        let actions = 8 * tiles + 1 + if self.format.has_builds { tiles } else { 0 };
-        let reward = value::<Float32Type>(rows, column::REWARD, row);
-        let (height, width) = (
-            value::<UInt8Type>(rows, column::HEIGHT, row),
-            value::<UInt8Type>(rows, column::WIDTH, row),
-        );
-        let seat = value::<UInt8Type>(rows, column::AGENT_ID, row);
-        let is_last = flag(column::IS_LAST);
-        if seat >= 16 {
-            return Err(format!("{}: {seat} is no seat: use 0 to 15", column::AGENT_ID));
-        }
-        if is_last && (action != -1 || reward != 0.0) {
-            return Err(format!(
-                "{}: the last row has action -1 and reward 0, this one {action} and {reward}",
-                column::ACTION
-            ));
-        }
-        if !is_last && !(0..actions).contains(&action) {
-            return Err(format!("{}: {action} is none: use 0 to {}", column::ACTION, actions - 1));
-        }
-        if !reward.is_finite() {
-            return Err(format!("{}: {reward} is not finite", column::REWARD));
-        }
-        let inside = |side: u8, most: u16| (1..=most).contains(&u16::from(side));
-        if !inside(height, self.format.height) || !inside(width, self.format.width) {
-            let RowFormat { height: most_height, width: most_width, .. } = self.format;
-            return Err(format!(
-                "{}: a board of {height}x{width} does not fit {most_height}x{most_width}",
-                column::HEIGHT
-            ));
-        }
-        Ok(())
+        Ok(Int32Array::from(keys))
     }
 }
 
@@ -352,14 +428,19 @@ fn value<T: arrow::datatypes::ArrowPrimitiveType>(
 /// Takes the batches of one actor, and answers each.
 pub(super) fn serve(
     taker: Arc<Taker>,
+    pass: Pass,
     batches: Streaming<FlightData>,
 ) -> ReceiverStream<Result<PutResult, Status>> {
     let (out, answers) = mpsc::channel(4);
     tokio::spawn(async move {
+        taker.counted(|counts| counts.actors += 1);
+        let counting = taker.clone();
         // The decoder panics on some malformed messages, which is made an error.
-        let ended = tokio::spawn(take_all(taker, batches, out.clone())).await;
+        let ended = tokio::spawn(take_all(taker, pass, batches, out.clone())).await;
         let malformed = || malformed("batch", "the message is malformed");
-        if let Err(error) = ended.unwrap_or_else(|_panic| Err(malformed())) {
+        let ended = ended.unwrap_or_else(|_panic| Err(malformed()));
+        counting.counted(|counts| counts.actors -= 1);
+        if let Err(error) = ended {
             let _is_told = out.send(Err(error.into())).await;
         }
     });
@@ -368,30 +449,41 @@ pub(super) fn serve(
 
 async fn take_all(
     taker: Arc<Taker>,
+    pass: Pass,
     batches: Streaming<FlightData>,
     out: mpsc::Sender<Result<PutResult, Status>>,
 ) -> Result<(), ServeError> {
     let mut batches = FlightDataDecoder::new(batches.map(|data| data.map_err(FlightError::from)));
-    let mut next = 0;
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(|error| malformed("batch", error.to_string()))?;
+    let (mut next, mut stopped) = (0, taker.stopped.clone());
+    loop {
+        let batch = tokio::select! {
+            batch = batches.next() => batch,
+            // An actor that sends nothing does not hold up the end of the server.
+            _told = stopped.wait_for(|&is_stopped| is_stopped) => return Err(ServeError::Stopping),
+        };
+        let Some(batch) = batch else { return Ok(()) };
+        let batch = batch.map_err(|error| unreadable("batch", &error))?;
+        if let Some(descriptor) = &batch.inner.flight_descriptor
+            && descriptor.path != [EXPERIENCES]
+        {
+            let (what, name) = ("flight to submit to", cut(&descriptor.path.join("/")));
+            return Err(ServeError::Unknown { what, name, known: EXPERIENCES.to_owned() });
+        }
+        pass.check_message(message_bytes(&batch.inner))?;
         let DecodedPayload::RecordBatch(rows) = batch.payload else { continue };
+        pass.check_rows(rows.num_rows())?;
         let seq = match &batch.inner.app_metadata[..] {
             [] => next,
             json => serde_json::from_slice(json)
                 .map_err(|error| malformed("app_metadata", error.to_string()))
                 .and_then(|told: Value| unsigned("seq", told.get("seq").unwrap_or(&Value::Null)))?,
         };
-        next = seq + 1;
-        // The ring may be full, so a thread waits that the network does not need.
-        let taker = taker.clone();
-        let answer = spawn_blocking(move || taker.take(seq, &rows)).await;
-        let answer = answer.map_err(|_panic| ServeError::Panicked("put"))??;
+        next = seq.wrapping_add(1);
+        let answer = taker.clone().answer(seq, rows).await?;
         // Numbers and names always become JSON.
         let json = serde_json::to_vec(&answer).unwrap_or_default();
         if out.send(Ok(PutResult { app_metadata: json.into() })).await.is_err() {
             return Ok(());
         }
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use arrow::{
-    array::{ArrayRef, AsArray, RecordBatch},
+    array::{ArrayRef, AsArray, RecordBatch, UInt64Array},
     datatypes::SchemaRef,
 };
 use datasets::{games, live::LiveBatch, replayed_rows::ReplayedRows, schema};
@@ -61,8 +61,19 @@ impl Referee {
             ));
         }
         let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-        replays.rows(game).map_err(|error| error.to_string())
+        let mut batches = replays.rows(game).map_err(|error| error.to_string())?;
+        batches.iter_mut().for_each(|batch| batch.games = numbers(&batch.games));
+        Ok(batches)
     }
+}
+
+/// Marks the numbers of games that were played elsewhere.
+const ELSEWHERE: u64 = 1 << 63;
+
+/// The numbers of games that were played elsewhere, by their episodes. Simulated games are numbered
+/// from 0, and an actor's episode may have any number: the highest bit keeps them apart.
+pub(super) fn numbers(episodes: &UInt64Array) -> UInt64Array {
+    episodes.unary(|episode| episode | ELSEWHERE)
 }
 
 /// Whether a batch has games, and not rows of agents.

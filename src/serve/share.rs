@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use systems::rows::RowFormat;
 use super::{
     ServeError,
     fields::malformed,
-    filter::Filter,
+    filter::{Filter, Versions, versions},
     message::{Encoder, Message},
     stats::Sent,
     ticket::Form,
@@ -44,7 +45,8 @@ pub(super) struct Shares {
     pub(super) schema: SchemaRef,
     pub(super) policies: ArrayRef,
     pub(super) format: RowFormat,
-    pub(super) sent: Sent,
+    /// What was sent, over all streams of the server.
+    pub(super) sent: Arc<Sent>,
     /// The names of the rulesets there are, where no others can come.
     rulesets: Option<Vec<String>>,
     open: Mutex<HashMap<Form, Weak<Share>>>,
@@ -53,8 +55,14 @@ pub(super) struct Shares {
 impl Shares {
     /// Forms of rows with these columns and policies.
     pub(super) fn new(schema: SchemaRef, policies: ArrayRef, format: RowFormat) -> Self {
-        let (sent, open) = (Sent::default(), Mutex::default());
+        let (sent, open) = (Arc::default(), Mutex::default());
         Self { schema, policies, format, sent, rulesets: None, open }
+    }
+
+    /// Counts what is sent together with other rows.
+    #[must_use]
+    pub(super) fn counting(self, sent: &Arc<Sent>) -> Self {
+        Self { sent: sent.clone(), ..self }
     }
 
     /// Forms of rows of games by these rulesets and no others.
@@ -105,10 +113,10 @@ impl Shares {
         let row_bytes = self.row_bytes(filter.schema());
         let most = BATCH_BYTES / row_bytes.max(1);
         let most = most.max(1);
-        let batch_rows = form.batch_rows.unwrap_or(most);
+        let batch_rows = form.batch_rows.unwrap_or(most).min(form.most_rows.max(1));
         // Batches of the engine are about as large, and leave as they are: to put two together
         // would cost more than it saves.
-        let enough_rows = form.batch_rows.unwrap_or(most.div_ceil(ENOUGH));
+        let enough_rows = form.batch_rows.unwrap_or(most.div_ceil(ENOUGH)).min(batch_rows);
         if batch_rows > most {
             let reason = format!(
                 "{batch_rows} rows of up to {row_bytes} bytes are more than the {BATCH_BYTES} \
@@ -141,6 +149,14 @@ impl Shares {
         };
         schema.fields().iter().map(|field| bytes(field.data_type())).sum()
     }
+}
+
+/// Rows that passed, for one message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rows<'a> {
+    pub(super) batches: &'a [RecordBatch],
+    /// The versions of their policies.
+    pub(super) versions: Versions,
 }
 
 /// What streams of one form share.
@@ -218,7 +234,8 @@ impl Share {
         sent: &Sent,
     ) -> Result<(Arc<Message>, RecordBatch), ServeError> {
         let mut made = lock(&self.made);
-        let message = made.encoder.encode(rows, start, start + rows.num_rows() as u64)?;
+        let span = start..start + rows.num_rows() as u64;
+        let message = made.encoder.encode(rows, versions(rows), span)?;
         let shown = made.encoder.shown(&message)?;
         sent.encoded();
         Ok((Arc::new(message), shown))
@@ -231,36 +248,34 @@ impl Share {
     /// As [`Share::message`].
     pub(super) fn message_apart(
         &self,
-        rows: &[RecordBatch],
-        start: u64,
-        end: u64,
+        rows: Rows<'_>,
+        span: Range<u64>,
         sent: &Sent,
     ) -> Result<Arc<Message>, ServeError> {
         sent.encoded();
-        Ok(Arc::new(self.encode(&mut lock(&self.made), rows, start, end)?))
+        Ok(Arc::new(self.encode(&mut lock(&self.made), rows, span)?))
     }
 
-    /// A message of the rows that passed among those that the world numbered `start` to `end`.
+    /// A message of the rows that passed among those that the world numbered `span`.
     ///
     /// # Errors
     ///
     /// Rows that are not those that the form was made for.
     pub(super) fn message(
         &self,
-        rows: &[RecordBatch],
-        start: u64,
-        end: u64,
+        rows: Rows<'_>,
+        span: Range<u64>,
         sent: &Sent,
     ) -> Result<Arc<Message>, ServeError> {
         if self.has_memory {
-            return self.message_apart(rows, start, end, sent);
+            return self.message_apart(rows, span, sent);
         }
         let mut made = lock(&self.made);
-        let known = |message: &&Arc<Message>| (message.start, message.end) == (start, end);
+        let known = |message: &&Arc<Message>| (message.start..message.end) == span;
         if let Some(message) = made.recent.iter().find(known) {
             return Ok(message.clone());
         }
-        let message = Arc::new(self.encode(&mut made, rows, start, end)?);
+        let message = Arc::new(self.encode(&mut made, rows, span)?);
         sent.encoded();
         made.keep(message.clone());
         Ok(message)
@@ -269,16 +284,15 @@ impl Share {
     fn encode(
         &self,
         made: &mut Made,
-        rows: &[RecordBatch],
-        start: u64,
-        end: u64,
+        Rows { batches, versions }: Rows<'_>,
+        span: Range<u64>,
     ) -> Result<Message, ServeError> {
-        let rows = match rows {
+        let rows = match batches {
             [] => made.encoder.empty().clone(),
             [rows] => self.filter.lay_out(rows)?,
-            _ => self.filter.lay_out(&concat_batches(self.filter.taken(), rows)?)?,
+            _ => self.filter.lay_out(&concat_batches(self.filter.taken(), batches)?)?,
         };
-        Ok(made.encoder.encode(&rows, start, end)?)
+        Ok(made.encoder.encode(&rows, versions, span)?)
     }
 }
 
@@ -294,7 +308,7 @@ mod tests {
     use datasets::schema;
     use systems::rows::RowFormat;
 
-    use super::{Form, Sent, Shares};
+    use super::{Form, Rows, Sent, Shares};
 
     fn shares() -> Shares {
         let format = RowFormat { height: 8, width: 8, has_builds: false, has_owners: false };
@@ -308,9 +322,9 @@ mod tests {
         let one = shares.get(&Form::default()).unwrap();
         let two = shares.get(&Form::default()).unwrap();
         assert!(Arc::ptr_eq(&one, &two));
-        let made = one.message(&[], 3, 7, &sent).unwrap();
+        let made = one.message(Rows::default(), 3..7, &sent).unwrap();
         assert!(Arc::ptr_eq(&made, &two.recent(3).unwrap()));
-        assert!(Arc::ptr_eq(&made, &two.message(&[], 3, 7, &sent).unwrap()));
+        assert!(Arc::ptr_eq(&made, &two.message(Rows::default(), 3..7, &sent).unwrap()));
         assert!(two.recent(4).is_none());
     }
 

@@ -44,7 +44,7 @@ impl Slow {
 
 /// Which rows and columns, together with the form of their batches. Streams that agree in it share
 /// their messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
     /// Games by index, sorted; none means all.
     pub games: Option<Vec<u64>>,
@@ -64,6 +64,25 @@ pub struct Form {
     pub batch_rows: Option<usize>,
     /// How long rows may wait for their batch to fill.
     pub max_wait: Option<Duration>,
+    /// Rows of a batch at most that whoever asks is allowed, where the server decides.
+    pub most_rows: usize,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self {
+            games: None,
+            players: None,
+            min_step: 0,
+            policies: None,
+            rulesets: None,
+            layout: None,
+            columns: None,
+            batch_rows: None,
+            max_wait: None,
+            most_rows: usize::MAX,
+        }
+    }
 }
 
 impl Form {
@@ -257,6 +276,7 @@ mod tests {
             columns: Some(vec!["step".into(), "army".into()]),
             batch_rows: Some(64),
             max_wait: Some(Duration::from_millis(5)),
+            most_rows: usize::MAX,
         };
         let run = Some("7f".to_owned());
         let slow = Slow::DropOldest;

@@ -31,6 +31,22 @@ fn experiences_are_a_flight_with_the_columns_of_a_dataset() {
 }
 
 #[test]
+fn one_game_is_a_flight() {
+    with_server(&config(), games(4), async |uri| {
+        let mut client = connect(&uri).await;
+        let path =
+            |number: &str| FlightDescriptor::new_path(vec!["game".to_owned(), number.to_owned()]);
+        let info = client.get_flight_info(path("2")).await.unwrap().into_inner();
+        let ticket = info.endpoint[0].ticket.clone().unwrap().ticket;
+        assert_eq!(&ticket[..], br#"{"games":[2]}"#);
+        for number in ["", "two", "-1"] {
+            let status = client.get_flight_info(path(number)).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        }
+    });
+}
+
+#[test]
 fn a_ticket_may_be_a_descriptor() {
     with_server(&config(), games(4), async |uri| {
         let ticket = r#"{"columns": ["step", "policy"], "players": [1]}"#;
@@ -87,6 +103,18 @@ fn what_does_not_exist_is_told_with_what_does() {
         let descriptor = FlightDescriptor::default();
         let status = client.get_schema(descriptor).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
+    });
+}
+
+#[test]
+fn a_request_that_is_too_large_is_a_limit() {
+    with_server(&config(), games(4), async |uri| {
+        let large = " ".repeat(17 << 20);
+        let status = raw(&uri, &large).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        let action = Action::new("stats", large);
+        let status = connect(&uri).await.do_action(action).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     });
 }
 

@@ -161,9 +161,10 @@ In Python:
   for batch in client.do_get(flight.Ticket('{\"follow\": true, \"players\": [0]}')):
       print(batch.data.num_rows, batch.app_metadata)
 
-Fields of a ticket, all optional: games, players, min_step, policies, columns, batch_rows,
-max_wait_ms, follow (wait for new rows), after (resume after this seq), run (the run that seq is
-of), slow (block, drop_oldest, or spill with --spill), dataset (rows of a --dataset instead).
+Fields of a ticket, all optional: games, players, min_step, policies, rulesets, columns, layout,
+batch_rows, max_wait_ms, follow (wait for new rows), after (resume after this seq), run (the run
+that seq is of), slow (block, drop_oldest, or spill with --spill), dataset (rows of a --dataset
+instead), analytics (how policies fare instead).
 While no stream is open the world stands still once --retain is full.
 Ctrl-C ends the world, then every stream with its last batch.
 

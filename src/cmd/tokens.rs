@@ -8,6 +8,8 @@
 //! max-requests = 64
 //! max-envs = 4096
 //! max-games = 100                 # live games
+//! max-message-bytes = 1048576     # bytes of a message that is sent with it
+//! max-batch-rows = 4096           # rows of a batch, sent or received
 //! ```
 
 use std::{env, fs, path::Path};
@@ -37,6 +39,8 @@ struct Entry {
     max_requests: Option<usize>,
     max_envs: Option<usize>,
     max_games: Option<usize>,
+    max_message_bytes: Option<usize>,
+    max_batch_rows: Option<usize>,
 }
 
 /// The tokens of a file, if one is named, and those of the environment.
@@ -52,11 +56,29 @@ pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Vec<Token>> {
             tokens.push(checked(name, &secret, vec![scope])?);
         }
     }
+    check_distinct(&tokens)?;
     Ok(tokens)
+}
+
+/// Refuses tokens that cannot be told apart: what each allows would be up to their order.
+fn check_distinct(tokens: &[Token]) -> anyhow::Result<()> {
+    for (place, token) in tokens.iter().enumerate() {
+        for other in &tokens[..place] {
+            let (one, two) = (&other.name, &token.name);
+            ensure!(one != two, "two tokens have the name {one:?}: name each differently");
+            ensure!(
+                !other.has_secret_of(token),
+                "{one:?} and {two:?} are the same token: make one for each"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn of_file(text: &str) -> anyhow::Result<Vec<Token>> {
     let file: toml::Table = text.parse()?;
+    // Without any token everybody may do everything, which nobody means who names a file.
+    ensure!(!file.is_empty(), "no token is in it: write a table for each, as in [trainer]");
     let mut tokens = Vec::with_capacity(file.len());
     for (name, table) in file {
         let entry: Entry = table.try_into().with_context(|| format!("[{name}]"))?;
@@ -73,6 +95,8 @@ fn of_file(text: &str) -> anyhow::Result<Vec<Token>> {
         token.max_requests = entry.max_requests.unwrap_or(token.max_requests);
         token.max_envs = entry.max_envs.unwrap_or(token.max_envs);
         token.max_games = entry.max_games.unwrap_or(token.max_games);
+        token.max_message_bytes = entry.max_message_bytes.unwrap_or(token.max_message_bytes);
+        token.max_batch_rows = entry.max_batch_rows.unwrap_or(token.max_batch_rows);
         tokens.push(token);
     }
     Ok(tokens)
@@ -103,12 +127,37 @@ mod tests {
     #[test]
     fn a_file_gives_names_scopes_and_limits() {
         let tokens = of_file(
-            "[one]\ntoken = \"0123456789abcdef\"\nscopes = [\"read\", \"drive\"]\nmax-envs = 7\n",
+            "[one]\ntoken = \"0123456789abcdef\"\nscopes = [\"read\", \"drive\"]\nmax-envs = 7\n\
+             max-message-bytes = 9\nmax-batch-rows = 8\n",
         )
         .unwrap();
         let [one] = tokens.as_slice() else { panic!("{tokens:?}") };
         assert_eq!((one.name.as_str(), one.max_envs), ("one", 7));
+        assert_eq!((one.max_message_bytes, one.max_batch_rows), (9, 8));
         assert_eq!(one.scopes, [Scope::Read, Scope::Drive]);
+    }
+
+    #[test]
+    fn a_file_without_a_token_does_not_let_everybody_in() {
+        for text in ["", "# [trainer]\n# token = \"0123456789abcdef\"\n"] {
+            let error = of_file(text).unwrap_err().to_string();
+            assert!(error.contains("no token"), "{error}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_cannot_be_told_apart_are_refused() {
+        let token = |name, secret| Token::new(name, secret, vec![Scope::Read]);
+        let (one, two) = (token("one", "0123456789abcdef"), token("two", "fedcba9876543210"));
+        check_distinct(&[one.clone(), two.clone()]).unwrap();
+        for (other, named) in [
+            (token("one", "another-0123456789"), "name"),
+            (token("three", "0123456789abcdef"), "same"),
+        ] {
+            let error = check_distinct(&[one.clone(), two.clone(), other]).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(named) && !error.contains("0123456789"), "{error}");
+        }
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub struct Token {
     pub max_envs: usize,
     /// Live games that it may have created at a time, ended ones included.
     pub max_games: usize,
+    /// Bytes of a message that is sent with it.
+    pub max_message_bytes: usize,
+    /// Rows of a batch that is sent with it, or received.
+    pub max_batch_rows: usize,
     digest: [u8; 32],
 }
 
@@ -72,8 +76,16 @@ impl Token {
             max_requests: most,
             max_envs: most,
             max_games: usize::MAX,
+            max_message_bytes: usize::MAX,
+            max_batch_rows: usize::MAX,
             digest: digest(secret.as_bytes()),
         }
+    }
+
+    /// Whether another token would be taken for this one.
+    #[must_use]
+    pub fn has_secret_of(&self, other: &Self) -> bool {
+        self.digest.ct_eq(&other.digest).into()
     }
 }
 
@@ -208,6 +220,7 @@ impl Pass {
         let Some(holder) = &self.holder else { return serde_json::Value::Null };
         let Token { name, scopes, max_streams, max_requests, max_envs, max_games, .. } =
             &holder.token;
+        let Token { max_message_bytes, max_batch_rows, .. } = &holder.token;
         let most = |number: usize| (number < Semaphore::MAX_PERMITS).then_some(number);
         serde_json::json!({
             "name": name,
@@ -216,6 +229,47 @@ impl Pass {
             "requests": most(*max_requests),
             "envs": most(*max_envs),
             "games": most(*max_games),
+            "message_bytes": most(*max_message_bytes),
+            "batch_rows": most(*max_batch_rows),
+        })
+    }
+
+    /// Checks a message that was sent with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Limit`] for one that is larger than the token allows.
+    pub(super) fn check_message(&self, bytes: usize) -> Result<(), ServeError> {
+        let most = self.token().map_or(usize::MAX, |token| token.max_message_bytes);
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(ServeError::Limit {
+            what: "bytes of a message with one token",
+            most: most as u64,
+            fix: "send smaller batches, or raise its max-message-bytes",
+        })
+    }
+
+    /// Rows of a batch at most.
+    pub(super) fn batch_rows(&self) -> usize {
+        self.token().map_or(usize::MAX, |token| token.max_batch_rows)
+    }
+
+    /// Checks a batch that was sent with it, or is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Limit`] for one of more rows than the token allows.
+    pub(super) fn check_rows(&self, rows: usize) -> Result<(), ServeError> {
+        let most = self.batch_rows();
+        if rows <= most {
+            return Ok(());
+        }
+        Err(ServeError::Limit {
+            what: "rows of a batch with one token",
+            most: most as u64,
+            fix: "use smaller batches, or raise its max-batch-rows",
         })
     }
 

@@ -9,7 +9,7 @@ use tracing::info;
 use super::{
     ServeError,
     access::{Pass, Scope},
-    fields::{malformed, unsigned},
+    fields::{cut, malformed, unsigned},
     game_stats::{self, Wanted},
     server::Limits,
     service::Service,
@@ -46,8 +46,8 @@ const ACTIONS: [(&str, What, Scope, &str); 5] = [
         "cancel",
         What::Cancel,
         Scope::Admin,
-        "Ends a stream. Takes {\"stream\": id}, with an id of stats; returns {\"cancelled\": true}, \
-         or false if there is no such stream.",
+        "Ends a stream, or a session of remote environments. Takes {\"stream\": id} or {\"session\": \
+         id}, with an id of stats; returns {\"cancelled\": true}, or false if there is none.",
     ),
     (
         "snapshot",
@@ -90,9 +90,10 @@ pub(super) async fn run(
     else {
         let known: Vec<&str> = ACTIONS.iter().map(|(name, ..)| *name).collect();
         let (what, known) = ("action", known.join(", "));
-        return Err(ServeError::Unknown { what, name: action.r#type.clone(), known }.into());
+        return Err(ServeError::Unknown { what, name: cut(&action.r#type), known }.into());
     };
     let pass = service.access.check(metadata, *scope)?;
+    pass.check_message(action.body.len())?;
     if *scope == Scope::Admin {
         info!(action = name, "administrator");
     }
@@ -101,12 +102,18 @@ pub(super) async fn run(
         What::Limits => limits(service, &pass),
         What::Cancel => {
             let fields = arguments(&action.body, "{\"stream\": 0}")?;
-            let stream = fields.get("stream").unwrap_or(&Value::Null);
-            let cancelled = service.sources.log.cancel(unsigned("stream", stream)?);
+            let sources = &service.sources;
+            let cancelled = match fields.get("session") {
+                Some(session) => sources.sessions.cancel(unsigned("session", session)?),
+                None => {
+                    let stream = fields.get("stream").unwrap_or(&Value::Null);
+                    sources.log.cancel(unsigned("stream", stream)?)
+                }
+            };
             json!({ "cancelled": cancelled })
         }
-        What::Snapshot => return Ok(service.director.snapshot().await?),
-        What::Restore => json!({ "games": service.director.restore(&action.body).await? }),
+        What::Snapshot => return Ok(service.sources.director.snapshot().await?),
+        What::Restore => json!({ "games": service.sources.director.restore(&action.body).await? }),
     };
     Ok(answer.to_string().into_bytes())
 }

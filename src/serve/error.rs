@@ -110,6 +110,12 @@ pub enum ServeError {
         /// The rows it was sent.
         seq: u64,
     },
+    /// An administrator ended the session.
+    #[error("an administrator ended this session: its environments are freed")]
+    SessionCancelled,
+    /// The system has no random numbers, which names that open something are made of.
+    #[error("the system gives no random numbers")]
+    NoRandomNumbers,
     /// All games are over, and the streams have ended.
     #[error("all games of this server are over, and its streams take no more rows")]
     Finished,

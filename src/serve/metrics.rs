@@ -49,6 +49,16 @@ fn rows(page: &mut Page, stats: &Stats) {
         ("rows_sent_total", "Rows sent, summed over streams.", stats.rows_sent),
         ("bytes_sent_total", "Bytes of their messages.", stats.bytes_sent),
         ("messages_encoded_total", "Messages encoded.", stats.messages_encoded),
+        ("submitted_batches_total", "Batches that actors submitted.", stats.submitted.batches),
+        ("submitted_rows_total", "Rows that came of them.", stats.submitted.rows),
+        (
+            "submitted_duplicates_total",
+            "Rows or games that came again.",
+            stats.submitted.duplicates,
+        ),
+        ("submitted_rejected_total", "Rows or games that were refused.", stats.submitted.rejected),
+        ("env_steps_total", "Steps of remote environments.", stats.remote.steps),
+        ("env_rows_total", "Rows of these steps.", stats.remote.rows),
     ] {
         page.single(Counter, name, help, value);
     }
@@ -58,7 +68,11 @@ fn rows(page: &mut Page, stats: &Stats) {
         ("ring_rows", "Rows that are kept.", ring.rows - ring.oldest.min(ring.rows)),
         ("spill_bytes", "Bytes on disk for slow streams.", spill.bytes + spill.earlier_bytes),
         ("spill_most_bytes", "Most bytes that may be there.", spill.most_bytes),
+        ("spill_waiting_bytes", "Bytes of rows that wait to be written.", spill.waiting_bytes),
         ("streams", "Streams that are open.", ring.streams),
+        ("actors", "Actors that are connected.", stats.submitted.actors),
+        ("submitted_waiting", "Batches of theirs that wait.", stats.submitted.waiting),
+        ("commands_waiting", "Commands that wait for the simulation.", stats.commands_waiting),
         ("sessions", "Sessions of remote environments.", stats.sessions),
         ("envs", "Environments in them.", stats.envs),
         ("finished", "Whether no more rows will come.", ring.is_finished.into()),
@@ -73,15 +87,18 @@ fn rows(page: &mut Page, stats: &Stats) {
 type Read<T> = fn(&T) -> u64;
 
 fn streams(page: &mut Page, streams: &[StreamStats]) {
-    let each: [(_, _, _, Read<StreamStats>); 3] = [
+    let each: [(_, _, _, Read<StreamStats>); 4] = [
         (Gauge, "stream_behind_rows", "Rows that wait for a stream.", |stream| stream.behind),
         (Counter, "stream_rows_total", "Rows that a stream was sent.", |stream| stream.rows_sent),
         (Counter, "stream_bytes_total", "Bytes of their messages.", |stream| stream.bytes_sent),
+        (Counter, "stream_dropped_total", "Rows that a stream missed.", |stream| stream.dropped),
     ];
     for (kind, name, help, value) in each {
         page.family(kind, name, help);
         for stream in streams {
-            page.sample(name, &[("stream", &stream.id), ("slow", &stream.slow)], value(stream));
+            let labels: [(&str, &dyn std::fmt::Display); 3] =
+                [("stream", &stream.id), ("flight", &stream.flight), ("slow", &stream.slow)];
+            page.sample(name, &labels, value(stream));
         }
     }
 }

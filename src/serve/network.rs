@@ -16,6 +16,7 @@ use tracing::{Span, info_span};
 use super::{
     ServeError, ServerConfig,
     access::Scope,
+    capped::Capped,
     games::{GameServiceServer, Games, Gate},
     health, metrics,
     server::MESSAGE_BYTES,
@@ -98,6 +99,7 @@ pub(super) fn run(
     let reflection_alpha = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1alpha()?;
+    let flights = FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES);
     let (reporter, health) = tonic_health::server::health_reporter();
     runtime.block_on(async {
         let serving = builder
@@ -107,7 +109,7 @@ pub(super) fn run(
             .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
+            .add_service(Capped(flights))
             .add_service(GameServiceServer::with_interceptor(games, check))
             .add_service(health)
             .add_service(InterceptedService::new(reflection, may_read.clone()))

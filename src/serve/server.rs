@@ -41,6 +41,9 @@ use crate::live::{
 /// Bytes of a message that a client sends.
 pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 
+/// Bytes of the snapshots of all remote sessions: 1 GiB.
+const SNAPSHOT_BYTES: u64 = 1 << 30;
+
 /// How the server runs.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -237,11 +240,16 @@ impl Server {
         let collector = Box::new(LiveCollector::new(log.clone(), pool, format, columns, names));
         let collection = envs::Collection { log: log.clone(), format, policies: policies.clone() };
         let referee = Referee::new(format, reward, schema.clone(), policies.clone())?;
-        let taker = Taker::new(log.clone(), schema.clone(), policies.clone(), format, referee);
-        let shares = Arc::new(Shares::new(schema, policies, format));
-        let datasets = Datasets::open(&config.datasets, config.max_streams)?;
         let (stop, stopped) = watch::channel(false);
-        let limits = envs::Limits { envs: config.max_envs, grace: config.env_grace };
+        let (columns, names) = (schema.clone(), policies.clone());
+        let taker = Taker::new(log.clone(), columns, names, format, referee, stopped.clone());
+        let shares = Arc::new(Shares::new(schema, policies, format));
+        let datasets = Datasets::open(&config.datasets, &shares.sent)?;
+        let limits = envs::Limits {
+            envs: config.max_envs,
+            snapshot_bytes: SNAPSHOT_BYTES,
+            grace: config.env_grace,
+        };
         let sessions = Sessions::new(limits, stopped.clone(), collection);
         let (runtime, listeners) = network::listen(config)?;
         let address = listeners.address;
@@ -256,10 +264,11 @@ impl Server {
             sessions,
             live: live.clone(),
             simulation: simulation.stats(),
+            taker: Arc::new(taker),
+            director,
         };
         let access = Access::new(&config.tokens);
-        let (taker, limits) = (Arc::new(taker), config.limits());
-        let service = Service { sources, access, director, taker, limits };
+        let service = Service { sources, access, limits: config.limits() };
         info!(%address, tls = config.tls.is_some(), tokens = config.tokens.len(), "listening");
         let config = config.clone();
         let network = spawn("network", move || {

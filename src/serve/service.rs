@@ -1,6 +1,6 @@
 //! The methods of Arrow Flight.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
@@ -15,9 +15,8 @@ use super::{
     access::{Access, Scope},
     actions, envs,
     flights::Flight,
-    put::{self, Taker},
+    put,
     server::Limits,
-    snapshot::Director,
     sources::Sources,
     stream,
     ticket::Ticket,
@@ -27,8 +26,6 @@ use super::{
 pub(super) struct Service {
     pub(super) sources: Sources,
     pub(super) access: Access,
-    pub(super) director: Director,
-    pub(super) taker: Arc<Taker>,
     pub(super) limits: Limits,
 }
 
@@ -104,12 +101,21 @@ impl FlightService for Service {
     ) -> Result<Response<Self::DoGetStream>, Status> {
         let pass = self.access.check(request.metadata(), Scope::Read)?;
         let place = pass.stream()?;
-        let ticket = Ticket::parse(&request.into_inner().ticket)?;
+        let text = request.into_inner().ticket;
+        pass.check_message(text.len())?;
+        let mut ticket = Ticket::parse(&text)?;
+        if let Some(rows) = ticket.form.batch_rows {
+            pass.check_rows(rows)?;
+        }
+        ticket.form.most_rows = pass.batch_rows();
         if ticket.is_analytics {
             return Ok(answers(self.sources.offer.analytics()?));
         }
         let rows = match &ticket.dataset {
-            Some(name) => self.sources.offer.datasets.stream(name, &ticket)?,
+            Some(name) => {
+                let sources = &self.sources;
+                sources.offer.datasets.stream(name, &ticket, &sources.log)?
+            }
             None => stream::open(
                 &self.sources.log,
                 self.sources.spill.as_ref(),
@@ -129,7 +135,8 @@ impl FlightService for Service {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
         let pass = self.access.check(request.metadata(), Scope::Drive)?;
-        let taken = put::serve(self.taker.clone(), request.into_inner());
+        // The pass counts against its limits until the actor has its last answer.
+        let taken = put::serve(self.sources.taker.clone(), pass.clone(), request.into_inner());
         Ok(Response::new(Box::pin(taken.map(move |taken| {
             let _pass = &pass;
             taken

@@ -135,6 +135,11 @@ impl Director {
         (Self { commands, fit: Fit::of(simulated) }, received)
     }
 
+    /// Commands that wait for the simulation.
+    pub(super) fn waiting(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
+    }
+
     /// The simulated games as bytes.
     ///
     /// # Errors

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use systems::schedule::Phase;
 
-use super::{log::Log, spill::Spill};
-
 /// How the ring of rows stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogStats {
@@ -51,6 +49,8 @@ pub struct SpillStats {
     pub earlier_bytes: u64,
     /// Most bytes of all files; 0 if there is no folder.
     pub most_bytes: u64,
+    /// Bytes of memory of the rows that wait to be written.
+    pub waiting_bytes: u64,
     /// Segments of this run.
     pub segments: u64,
     /// Rows that were written and synced.
@@ -70,6 +70,8 @@ pub struct SpillStats {
 pub struct StreamStats {
     /// Its number, by which it can be cancelled.
     pub id: u64,
+    /// What it is of: `experiences`, or `dataset/NAME`.
+    pub flight: String,
     /// The number of the next row that it reads.
     pub next: u64,
     /// Rows that wait for it, in the ring or given up.
@@ -80,6 +82,53 @@ pub struct StreamStats {
     pub rows_sent: u64,
     /// Bytes of their messages.
     pub bytes_sent: u64,
+    /// Rows that it missed.
+    pub dropped: u64,
+}
+
+/// What actors submitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PutStats {
+    /// Actors that are connected.
+    pub actors: u64,
+    /// Batches that wait for a place, or for room in the ring.
+    pub waiting: u64,
+    /// Batches that were answered.
+    pub batches: u64,
+    /// Rows, or games, that were taken.
+    pub accepted: u64,
+    /// Those that came before.
+    pub duplicates: u64,
+    /// Those that were refused.
+    pub rejected: u64,
+    /// Rows that came of it.
+    pub rows: u64,
+}
+
+/// How the remote environments stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EnvStats {
+    /// Environments.
+    pub envs: u64,
+    /// Steps of groups that were answered.
+    pub steps: u64,
+    /// Rows of these: one for each agent of each environment.
+    pub rows: u64,
+    /// Their sessions.
+    pub sessions: Vec<SessionStats>,
+}
+
+/// A session of remote environments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionStats {
+    /// Its number, by which it can be cancelled. Its name is told to nobody but who opened it.
+    pub id: u64,
+    /// The name of the token that it was opened with.
+    pub token: String,
+    /// Its environments.
+    pub envs: u64,
+    /// Whether its client is connected.
+    pub is_connected: bool,
 }
 
 /// How the simulated games stand, and what their steps take.
@@ -123,6 +172,11 @@ impl Sent {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Rows that were sent, bytes of their messages, and messages that were encoded.
+    pub fn counts(&self) -> [u64; 3] {
+        [&self.rows, &self.bytes, &self.encoded].map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// Counts a message that was encoded.
     pub fn encoded(&self) {
         self.encoded.fetch_add(1, Ordering::Relaxed);
@@ -136,8 +190,10 @@ pub struct Stats {
     pub experiences: LogStats,
     /// The disk that rows of slow streams wait on.
     pub spill: SpillStats,
-    /// The streams of what is being played.
+    /// All streams of rows.
     pub streams: Vec<StreamStats>,
+    /// What actors submitted.
+    pub submitted: PutStats,
     /// Rows sent, summed over streams.
     pub rows_sent: u64,
     /// Bytes of their messages.
@@ -148,30 +204,10 @@ pub struct Stats {
     pub sessions: u64,
     /// Environments in them.
     pub envs: u64,
+    /// More of them.
+    pub remote: EnvStats,
     /// The simulated games.
     pub simulation: SimulationStats,
-}
-
-impl Stats {
-    /// Everything now; with the numbers of remote sessions and environments.
-    pub(super) fn of(
-        log: &Log,
-        spill: Option<&Spill>,
-        sent: &Sent,
-        (sessions, envs): (usize, usize),
-        simulation: SimulationStats,
-    ) -> Self {
-        let (earlier_bytes, most_bytes) = spill.map_or((0, 0), Spill::bytes);
-        Self {
-            simulation,
-            experiences: log.stats(),
-            spill: SpillStats { earlier_bytes, most_bytes, ..log.spill_stats() },
-            streams: log.streams(),
-            rows_sent: sent.rows.load(Ordering::Relaxed),
-            bytes_sent: sent.bytes.load(Ordering::Relaxed),
-            messages_encoded: sent.encoded.load(Ordering::Relaxed),
-            sessions: sessions as u64,
-            envs: envs as u64,
-        }
-    }
+    /// Commands that wait for the simulation.
+    pub commands_waiting: u64,
 }

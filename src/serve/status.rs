@@ -13,7 +13,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         ServeError::Unknown { .. } => Code::NotFound,
         ServeError::Unauthenticated(_) => Code::Unauthenticated,
         ServeError::Forbidden { .. } => Code::PermissionDenied,
-        ServeError::Cancelled { .. } => Code::Cancelled,
+        ServeError::Cancelled { .. } | ServeError::SessionCancelled => Code::Cancelled,
         ServeError::Finished | ServeError::NoSpill => Code::FailedPrecondition,
         ServeError::NotOffered(_) => Code::Unimplemented,
         ServeError::TooManyStreams { .. }
@@ -33,6 +33,7 @@ pub(super) fn code(error: &ServeError) -> Code {
         | ServeError::Arrow(_)
         | ServeError::Archive(_)
         | ServeError::SpillFailed { .. }
+        | ServeError::NoRandomNumbers
         | ServeError::Panicked(_) => Code::Internal,
     }
 }
@@ -41,8 +42,21 @@ impl From<ServeError> for Status {
     fn from(error: ServeError) -> Self {
         let code = code(&error);
         log(code, &error);
-        Self::new(code, error.to_string())
+        Self::new(code, text(&error))
     }
+}
+
+/// Characters of what a client is told at most.
+const MOST_TEXT: usize = 1000;
+
+/// What a client is told of an error. It travels in a header, of which clients take a few KiB.
+pub(super) fn text(error: &ServeError) -> String {
+    let mut text = error.to_string();
+    if let Some((end, _)) = text.char_indices().nth(MOST_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Logs a refused request. The name of a session opens it, as a token does, and is not told.

@@ -112,6 +112,58 @@ def test_a_basic_handshake_gives_a_token(serve, tokens):
         client.authenticate_basic_token("reader", BOTH)
 
 
+def test_messages_and_batches_are_limited_by_token(serve, tmp_path):
+    path = tmp_path / "tokens.toml"
+    path.write_text(
+        f'[small]\ntoken = "{BOTH}"\nscopes = ["read", "drive"]\n'
+        "max-message-bytes = 4000\nmax-batch-rows = 8\n"
+    )
+    server = serve(*ENDLESS, "--tokens", str(path))
+    with bivouac.connect(server.uri, token=BOTH) as client:
+        limits = client.action("limits")["token"]
+        assert (limits["message_bytes"], limits["batch_rows"]) == (4000, 8)
+        with client.experiences() as stream:
+            assert len(next(stream)) <= 8
+        with client.experiences(batch_rows=9) as stream, pytest.raises(
+            LimitExceeded, match="max-batch-rows"
+        ):
+            next(stream)
+        rows = pa.record_batch({"step": pa.array(range(9), pa.uint32())})
+        with pytest.raises(LimitExceeded, match="max-batch-rows"):
+            client.submit([rows])
+        with pytest.raises(LimitExceeded, match="max-message-bytes"):
+            client.submit([pa.record_batch({"step": pa.array(range(2000), pa.uint32())})])
+        session = client.open_envs({"size": "8x8", "num_envs": 8})
+        session.send(np.full(16, -1))
+        with pytest.raises(LimitExceeded, match="max-batch-rows"):
+            session.receive()
+        # The session goes on.
+        assert session.ask("stats").about["stats"]["steps"] == 0
+        session.close()
+
+
+def test_what_is_too_large_for_the_server_is_a_limit(serve):
+    server = serve(*SMALL)
+    with bivouac.connect(server.uri) as client:
+        large = "x" * (17 << 20)
+        with pytest.raises(LimitExceeded):
+            client.action("stats", games=large)
+        with pytest.raises(LimitExceeded):
+            client.submit([pa.record_batch({"step": pa.array([large])})])
+        session = client.open_envs({"size": "8x8"}, reconnect_seconds=0)
+        session.command(large)
+        with pytest.raises(LimitExceeded, match="bytes of a message"):
+            session.receive()
+
+
+def test_a_file_of_tokens_without_a_token_lets_nobody_in(tmp_path):
+    path = tmp_path / "tokens.toml"
+    path.write_text("# [trainer]\n")
+    command = [os.environ["BIVOUAC_BINARY"], "serve", "--listen", "127.0.0.1:0", "--tokens", path]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0 and "no token" in ended.stderr
+
+
 def test_limits_of_a_token_are_told_and_free_again(serve, tokens):
     server = serve(*ENDLESS, "--tokens", str(tokens), env={"DRIVER": DRIVE})
     with bivouac.connect(server.uri, token=READ) as client:

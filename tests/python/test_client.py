@@ -15,11 +15,13 @@ import pyarrow as pa
 import pytest
 
 import bivouac
+from bivouac import InvalidArgument
 from bivouac.client import (
     ConnectionLost,
     DataLost,
     InvalidRequest,
     NotFound,
+    StreamCancelled,
     aio,
 )
 from bivouac.data import Experiences
@@ -195,6 +197,51 @@ def test_a_server_that_begins_anew_is_told_as_lost_rows(serve):
         assert len(set(found)) == len(found) == client.stats()["experiences"]["rows"]
 
 
+def test_a_trainer_that_is_killed_goes_on_where_it_was(serve):
+    first = serve(*ENDLESS)
+    with bivouac.connect(first.uri) as client:
+        with client.experiences(batch_rows=20, buffer=1) as stream:
+            batch = next(stream)
+        # What a checkpoint would hold.
+        place = {"after": batch.seq, "run": batch.run}
+        with client.experiences(batch_rows=20, buffer=1, **place) as stream:
+            assert next(stream).seq > batch.seq
+        first.kill()
+        serve(*ENDLESS, listen=first.address)
+        # The same number means other rows now.
+        with client.experiences(batch_rows=20, buffer=1, **place) as stream:
+            with pytest.raises(DataLost, match="began anew") as raised:
+                next(stream)
+            assert raised.value.seq == batch.seq
+            assert next(stream).run != batch.run
+        with pytest.raises(InvalidArgument, match="after"):
+            client.experiences(run=batch.run)
+
+
+def test_what_an_administrator_ends_stays_ended(serve, dataset):
+    server = serve(*ENDLESS, "--dataset", f"old={dataset}")
+    with bivouac.connect(server.uri) as client:
+        for wanted in ({}, {"dataset": "old", "batch_rows": 1}):
+            stream = client.experiences(buffer=1, **wanted)
+            next(stream)
+            (told,) = client.stats()["streams"]
+            assert told["flight"] == ("dataset/old" if wanted else "experiences")
+            assert client.cancel(stream=told["id"])
+            with pytest.raises(StreamCancelled, match="administrator"):
+                for _ in stream:
+                    pass
+            stream.close()
+        session = client.open_envs({"size": "8x8"})
+        (told,) = client.stats()["remote"]["sessions"]
+        assert told["envs"] == 1 and told["is_connected"]
+        assert client.cancel(session=told["id"])
+        session.command("stats")
+        with pytest.raises(StreamCancelled, match="session"):
+            session.receive()
+        assert client.stats()["envs"] == 0
+        assert not client.cancel(session=told["id"])
+
+
 def test_lost_rows_are_an_error_or_counted_as_wished(serve):
     # A ring of a few batches, so a stream that begins far back has lost rows.
     server = serve(*ENDLESS, "--retain", "1")
@@ -249,6 +296,26 @@ def test_asyncio_reads_the_same_rows(serve):
     (one, two), stats = asyncio.run(read())
     assert keys(one) == keys(two)
     assert len(keys(one)) == stats["experiences"]["rows"]
+
+
+def test_asyncio_has_what_the_client_has(serve):
+    async def use():
+        async with aio.connect(serve(*ENDLESS).uri) as client:
+            assert "stats" in await client.actions()
+            form = await client.format()
+            assert (form.height, form.width) == (8, 8)
+            async with await client.open_envs({"size": "8x8", "num_envs": 2}) as session:
+                await session.send(np.full(4, -1))
+                (rows,) = (await session.receive()).rows
+                assert rows.num_rows == 4
+                assert (await session.ask("stats")).about["stats"]["steps"] == 1
+            nothing = pa.RecordBatch.from_pylist([], await client.schema())
+            (taken,) = await client.submit([nothing])
+            assert taken.accepted == 0
+            with pytest.raises(InvalidArgument, match="cancel"):
+                await client.cancel()
+
+    asyncio.run(use())
 
 
 def test_errors_are_typed_and_name_the_field(serve):

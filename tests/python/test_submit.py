@@ -122,3 +122,15 @@ def test_wrong_columns_are_refused_by_name(serve, played):
         unknown = unknown.set_column(index, "policy", pa.array(["alphago"] * batch.num_rows))
         with pytest.raises(InvalidRequest, match="--learners"):
             client.submit([unknown])
+
+
+def test_versions_are_told_whatever_columns_are_asked_for(serve, played):
+    # Nobody reads while they are submitted, and nobody has to.
+    with bivouac.connect(serve("--games", "0", "--size", "8x8").uri) as client:
+        client.submit([as_learner(batch, 5) for batch in played])
+        batches = list(client.experiences(follow=False, columns=["step"]))
+        told = client.stats()["submitted"]
+    assert {(batch.policy_version_min, batch.policy_version_max) for batch in batches} == {(5, 5)}
+    rows = sum(batch.num_rows for batch in played)
+    assert told["accepted"] == told["rows"] == rows == sum(map(len, batches))
+    assert told["batches"] == len(played) and told["rejected"] == told["waiting"] == 0

@@ -14,6 +14,7 @@ from .errors import (
     NotFound,
     PermissionDenied,
     ServerFailed,
+    StreamCancelled,
     Unauthenticated,
 )
 from .session import EnvSession
@@ -33,6 +34,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "ServerFailed",
+    "StreamCancelled",
     "Taken",
     "Unauthenticated",
     "connect",

@@ -11,11 +11,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from ..data import Format
 from .batches import Batch
-from .connection import DEFAULT_URI, Client, Flight
+from .connection import DEFAULT_URI, Client, Flight, Taken
 from .connection import connect as _connect
+from .session import Answer, EnvSession
 from .stream import ExperienceStream
 
 
@@ -68,9 +71,60 @@ class AsyncClient:
         """See `Client.analytics`."""
         return await asyncio.to_thread(self.client.analytics)
 
+    async def actions(self) -> dict[str, str]:
+        """See `Client.actions`."""
+        return await asyncio.to_thread(self.client.actions)
+
+    async def cancel(self, *, stream: int | None = None, session: int | None = None) -> bool:
+        """See `Client.cancel`."""
+        return await asyncio.to_thread(lambda: self.client.cancel(stream=stream, session=session))
+
+    async def format(self) -> Format:
+        """See `Client.format`."""
+        return await asyncio.to_thread(lambda: self.client.format)
+
+    async def submit(self, batches: Iterable[pa.RecordBatch]) -> list[Taken]:
+        """See `Client.submit`."""
+        return await asyncio.to_thread(self.client.submit, batches)
+
+    async def open_envs(self, opening: dict[str, Any], **options: Any) -> AsyncEnvSession:
+        """See `Client.open_envs`."""
+        open_envs = self.client.open_envs
+        return AsyncEnvSession(await asyncio.to_thread(lambda: open_envs(opening, **options)))
+
     def experiences(self, **options: Any) -> AsyncExperienceStream:
         """See `Client.experiences`. What it raises is raised by the first batch."""
         return AsyncExperienceStream(self.client, options)
+
+
+class AsyncEnvSession:
+    """`EnvSession` for asyncio; arguments and errors are the same. One request at a time."""
+
+    def __init__(self, session: EnvSession) -> None:
+        self.session = session
+        self.about, self.format = session.about, session.format
+
+    async def __aenter__(self) -> AsyncEnvSession:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def send(self, actions: np.ndarray, group: int = 0, **options: Any) -> None:
+        """See `EnvSession.send`."""
+        await asyncio.to_thread(lambda: self.session.send(actions, group, **options))
+
+    async def receive(self) -> Answer:
+        """See `EnvSession.receive`."""
+        return await asyncio.to_thread(self.session.receive)
+
+    async def ask(self, name: str, group: int = 0, **fields: Any) -> Answer:
+        """See `EnvSession.ask`."""
+        return await asyncio.to_thread(lambda: self.session.ask(name, group, **fields))
+
+    async def close(self) -> None:
+        """See `EnvSession.close`."""
+        await asyncio.to_thread(self.session.close)
 
 
 class AsyncExperienceStream:

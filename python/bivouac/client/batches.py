@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..data import Format, dense, legal_actions
+from ..errors import InvalidArgument
 
 Kind = Literal["arrow", "numpy", "torch"]
 """What the rows of a batch are given as."""
@@ -41,6 +42,8 @@ class Batch:
     """The highest."""
     endpoint: int
     """Which of the client's servers it came from."""
+    run: str | None = None
+    """The run of the server that `seq` is a number of; None for datasets, whose rows stay."""
 
     def __len__(self) -> int:
         """Rows in it."""
@@ -137,7 +140,7 @@ def columns_for(columns: list[str] | None, layout: str | None) -> list[str] | No
     if columns is None or "observation" not in columns:
         return columns
     if layout is None:
-        raise ValueError("columns: 'observation' needs a layout, such as layout='durbin9'")
+        raise InvalidArgument("columns: 'observation' needs a layout, such as layout='durbin9'")
     wanted = [name for name in columns if name != "observation"]
     return wanted + [name for name in OBSERVATION if name not in wanted]
 

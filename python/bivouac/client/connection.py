@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from ..data import LAYOUTS, Format
+from ..errors import InvalidArgument
 from .batches import SERVER_LAYOUTS, Decoder, Kind, columns_for
 from .errors import ServerFailed, translated
 from .session import EnvSession
-from .stream import ExperienceStream, Retry, Source
+from .stream import ExperienceStream, Place, Retry, Source
 
 DEFAULT_URI = "grpc://127.0.0.1:50051"
 
@@ -89,7 +90,7 @@ class Client:
 
     def __init__(self, uris: list[str], token: str | None, options: dict[str, Any]) -> None:
         if not uris:
-            raise ValueError("uri: name one server or more")
+            raise InvalidArgument("uri: name one server or more")
         self._uris, self._options = uris, options
         headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
         self._call = flight.FlightCallOptions(headers=headers)
@@ -210,6 +211,7 @@ class Client:
         max_wait_ms: int | None = None,
         follow: bool = True,
         after: int | None = None,
+        run: str | None = None,
         slow: str = "block",
         to: Kind = "arrow",
         layout: str | None = None,
@@ -232,6 +234,9 @@ class Client:
             max_wait_ms: how long rows wait for their batch to fill; by default 100.
             follow: wait for new rows, or end with those that there are.
             after: begin after this place, as `seq` of a batch tells; with one server only.
+            run: the run that `after` is a number of, as `run` of that batch tells. A program that is
+                started again gives both: where the server was started anew meanwhile and its rows
+                are gone, `DataLost` says so, instead of rows that happen to have the same numbers.
             slow: when this stream is slower than the world: `"block"` (the world waits),
                 `"drop_oldest"` (rows are lost and counted) or `"spill"` (rows wait on the server's
                 disk, also for a client that comes back; the server needs `--spill`).
@@ -248,18 +253,21 @@ class Client:
 
         Raises:
             ValueError: arguments that do not go together.
-            ClientError: the server refuses. While iterating: `DataLost`, `ConnectionLost`.
+            ClientError: the server refuses. While iterating: `DataLost`, `ConnectionLost`,
+                `StreamCancelled`.
         """
         if to not in ("arrow", "numpy", "torch"):
-            raise ValueError(f"to={to!r}: use 'arrow', 'numpy' or 'torch'")
+            raise InvalidArgument(f"to={to!r}: use 'arrow', 'numpy' or 'torch'")
         if layout is not None and layout not in LAYOUTS and layout not in SERVER_LAYOUTS:
             known = sorted({*LAYOUTS, *SERVER_LAYOUTS})
-            raise ValueError(f"layout={layout!r}: use one of {known}")
+            raise InvalidArgument(f"layout={layout!r}: use one of {known}")
         is_encoded_there = layout is not None and (to == "arrow" or layout in SERVER_LAYOUTS)
         if after is not None and len(self._uris) > 1:
-            raise ValueError("after: each server counts its own rows, so name one server only")
+            raise InvalidArgument("after: each server counts its own rows, so name one server only")
+        if run is not None and after is None:
+            raise InvalidArgument("run: say with after=… how many of its rows came before")
         if buffer < 1:
-            raise ValueError(f"buffer={buffer}: use 1 or more")
+            raise InvalidArgument(f"buffer={buffer}: use 1 or more")
         wanted = None if columns is None else list(columns)
         if not is_encoded_there:
             wanted = columns_for(wanted, layout)
@@ -281,12 +289,27 @@ class Client:
         form = self.format if dataset is None else Format.of(self.schema(dataset))
         return ExperienceStream(
             [source for i in range(len(self._uris)) for source in self._sources(i, ticket)],
-            after=after,
+            place=Place(after, run),
             decoder=Decoder(to, layout, form, device),
             buffer=buffer,
             allow_loss=slow == "drop_oldest" if allow_loss is None else allow_loss,
             retry=Retry(seconds=reconnect_seconds),
         )
+
+    def cancel(self, *, stream: int | None = None, session: int | None = None) -> bool:
+        """Ends a stream of the first server, or a session of remote environments (scope `admin`).
+
+        Args:
+            stream: its `id` in `stats()["streams"]`.
+            session: its `id` in `stats()["remote"]["sessions"]`.
+
+        Returns:
+            Whether there was one. Whoever reads or plays it gets `StreamCancelled`.
+        """
+        if (stream is None) == (session is None):
+            raise InvalidArgument("cancel: give a stream or a session")
+        given = {"stream": stream} if session is None else {"session": session}
+        return bool(self.action("cancel", **given)["cancelled"])
 
     def submit(self, batches: Iterable[pa.RecordBatch]) -> list[Taken]:
         """Submits experiences that were played elsewhere, which join the streams of the first server.

@@ -40,6 +40,10 @@ class ConnectionLost(ClientError, ConnectionError):
     """The server cannot be reached, and trying again for a while did not help."""
 
 
+class StreamCancelled(ClientError):
+    """An administrator ended the stream or the session: to open it again would go against that."""
+
+
 class ServerFailed(ClientError):
     """The server reported an error of its own."""
 
@@ -64,6 +68,8 @@ _CODE = re.compile(r"gRPC client debug context: ([A-Z_]+)")
 _REST = re.compile(
     r"(\. Detail: \w+)?(\. (gRPC client debug context|Client context): .*|$)", re.DOTALL
 )
+# Connections that break are told of with the same code.
+_CANCELLED = re.compile(r"an administrator ended this")
 _DETAIL = re.compile(r"Detail: (\w+)")
 _PREFIX = re.compile(r"^Flight returned [\w ]+ error, with message: ")
 
@@ -108,6 +114,8 @@ def error_of(raised: BaseException) -> ClientError:
     text = str(raised)
     code = _CODE.search(text)
     kind = _BY_CODE.get(code.group(1)) if code else None
+    if _CANCELLED.search(text):
+        kind = StreamCancelled
     if kind is None:
         # Some calls tell no code, but what kind of failure it was.
         detail = _DETAIL.search(text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import random
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -45,6 +47,14 @@ class Source:
     ticket: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
     call: Any = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a stream to begin: after so many rows of a run of the server, or with the oldest."""
+
+    after: int | None = None
+    run: str | None = None
 
 
 class Buffer:
@@ -109,6 +119,18 @@ class Buffer:
             return None
 
 
+ENDING_SECONDS = 5.0
+"""How long the thread of a stream may take to end, when it is closed or the interpreter ends."""
+
+_reading: weakref.WeakSet[_Reading] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    for reading in list(_reading):
+        reading.end()
+
+
 class _Reading:
     """Reads one source into a buffer, on a thread of its own."""
 
@@ -116,20 +138,31 @@ class _Reading:
         self,
         source: Source,
         endpoint: int,
-        after: int | None,
+        place: Place,
         decoder: Decoder,
         allow_loss: bool,
         retry: Retry,
         buffer: Buffer,
     ) -> None:
-        self.source, self.endpoint, self.seq = source, endpoint, after
+        self.source, self.endpoint = source, endpoint
+        self.seq, self.run = place.after, place.run
         self.decoder, self.allow_loss, self.retry, self.buffer = decoder, allow_loss, retry, buffer
-        self.run: str | None = None
         self.reader: flight.FlightStreamReader | None = None
         self.cancelled = threading.Event()
 
+        self.thread = threading.Thread(target=self._work, name="bivouac-stream", daemon=True)
+
     def start(self) -> None:
-        threading.Thread(target=self._work, name="bivouac-stream", daemon=True).start()
+        _reading.add(self)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Stops, and waits for the thread to be out of the library, which ends badly otherwise when the
+        interpreter does."""
+        self.buffer.close()
+        self.cancel()
+        if self.thread is not threading.current_thread():
+            self.thread.join(ENDING_SECONDS)
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -225,6 +258,7 @@ class _Reading:
             policy_version_min=told.get("policy_version_min"),
             policy_version_max=told.get("policy_version_max"),
             endpoint=self.endpoint,
+            run=run,
         )
         return self.buffer.put(batch)
 
@@ -240,7 +274,7 @@ class ExperienceStream:
         self,
         sources: list[Source],
         *,
-        after: int | None,
+        place: Place,
         decoder: Decoder,
         buffer: int,
         allow_loss: bool,
@@ -249,7 +283,7 @@ class ExperienceStream:
         """Starts to read; see `Client.experiences`."""
         self._buffer = Buffer(buffer, len(sources))
         self._readings = [
-            _Reading(source, i, after, decoder, allow_loss, retry, self._buffer)
+            _Reading(source, i, place, decoder, allow_loss, retry, self._buffer)
             for i, source in enumerate(sources)
         ]
         self.rows = 0
@@ -292,6 +326,11 @@ class ExperienceStream:
 
     def close(self) -> None:
         """Stops reading; the server lets go of the stream."""
+        self._cancel()
+        for reading in self._readings:
+            reading.end()
+
+    def _cancel(self) -> None:
         self._buffer.close()
         for reading in self._readings:
             reading.cancel()
@@ -305,4 +344,4 @@ class ExperienceStream:
     def __del__(self) -> None:
         # The threads do not hold the stream, so one that is forgotten ends.
         if hasattr(self, "_readings"):
-            self.close()
+            self._cancel()

@@ -22,10 +22,25 @@ const DRAWS: u32 = 16;
 /// Candidates for each general in the tries at one distance, before it is lowered by one.
 const CANDIDATES: [u32; 7] = [1, 2, 4, 8, 16, 32, 32];
 
+/// Further tries with the most candidates, at the distance of the rules, on boards as large as random
+/// ones. One try in some fails there with 16 players, and all of [`CANDIDATES`] in one map of 2,000.
+const FURTHER_TRIES: usize = 64;
+
+/// The greatest random part of a side for so many players.
+fn random_max(players: u16) -> u16 {
+    4 + players / 2
+}
+
+/// The greatest length that a random side for so many players can have, in tiles.
+pub(super) fn side_max(players: usize) -> u16 {
+    let players = narrow(players);
+    (side_min(players) + random_max(players)).min(narrow(MAX_SIDE))
+}
+
 /// Length of a random side for so many players, in tiles, at most 32.
 pub(super) fn draw_side(players: usize, dice: &mut Dice) -> u16 {
     let players = narrow(players);
-    let random_max = 4 + players / 2;
+    let random_max = random_max(players);
     // The least of three is small more often than large; its mean, a quarter of the largest, is
     // that of the real maps.
     let random = (0..3).fold(random_max, |least, _| dice.between(0, random_max).min(least));
@@ -136,8 +151,9 @@ impl Distances {
 
 /// The generals' tiles, by seat.
 ///
-/// Enemies are more than `max(9, 9 * (1.8 - 0.1 * teams))` apart where so many fit, otherwise one
-/// step less each time that all tries have failed, down to neighbours.
+/// Enemies are more than `max(9, 9 * (1.8 - 0.1 * teams))` apart on boards as large as random ones;
+/// on smaller ones where so many fit, otherwise one step less each time that all tries have failed,
+/// down to neighbours.
 fn place<const K: usize>(teams: &[u8], shape: &Shape<K>, dice: &mut Dice) -> [u16; MAX_PLAYERS] {
     let n_teams = narrow((0..teams.len()).filter(|&i| !teams[..i].contains(&teams[i])).count());
     let wished = (9 * 18_u16.saturating_sub(n_teams) / 10).max(9) + 1;
@@ -145,8 +161,11 @@ fn place<const K: usize>(teams: &[u8], shape: &Shape<K>, dice: &mut Dice) -> [u1
     while enemies > 1 && !may_fit(n_teams, shape, enemies) {
         enemies -= 1;
     }
+    let is_large = shape.width.min(shape.height) >= side_min(narrow(teams.len()));
+    let mut further = if is_large && enemies == wished { FURTHER_TRIES } else { 0 };
     loop {
-        for candidates in CANDIDATES {
+        let most = CANDIDATES[CANDIDATES.len() - 1];
+        for candidates in CANDIDATES.into_iter().chain(std::iter::repeat_n(most, further)) {
             if let Some(spawns) = try_place(teams, shape, Distances::of(enemies), candidates, dice)
             {
                 return spawns;
@@ -155,6 +174,7 @@ fn place<const K: usize>(teams: &[u8], shape: &Shape<K>, dice: &mut Dice) -> [u1
         // At distance 1 any free tile does, and there are as many tiles as players.
         assert!(enemies > 1, "a checked board has a tile for every player");
         enemies -= 1;
+        further = 0;
     }
 }
 

@@ -76,6 +76,9 @@ pub struct Span {
     pub high: u16,
 }
 
+/// Random sides of the maps that are not those of `generals`.
+const BOTS_SIDE: Span = Span { low: 18, high: 21 };
+
 /// What maps are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapSpec {
@@ -244,6 +247,18 @@ impl MapSpec {
         }
     }
 
+    /// Width and height that no board of these maps exceeds.
+    pub fn largest_sides(&self) -> (u16, u16) {
+        match (self.size, self.kind) {
+            (Size::Fixed { width, height }, _) => (width, height),
+            (Size::Random, MapKind::Generals) => {
+                let side = generals::side_max(self.teams.len());
+                (side, side)
+            }
+            (Size::Random, _) => (BOTS_SIDE.high, BOTS_SIDE.high),
+        }
+    }
+
     /// Width and height of the next board.
     fn draw_size(&self, dice: &mut Dice) -> (u16, u16) {
         match (self.size, self.kind) {
@@ -252,7 +267,10 @@ impl MapSpec {
                 let players = self.teams.len();
                 (generals::draw_side(players, dice), generals::draw_side(players, dice))
             }
-            (Size::Random, _) => (dice.between(18, 21), dice.between(18, 21)),
+            (Size::Random, _) => {
+                let Span { low, high } = BOTS_SIDE;
+                (dice.between(low, high), dice.between(low, high))
+            }
         }
     }
 }

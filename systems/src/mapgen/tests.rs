@@ -143,6 +143,11 @@ fn sixteen_generals_keep_ten_steps_on_random_boards() {
     let short =
         (0..300).filter(|&seed| least_distance(&spec.generate(seed), |_, _| true) < 10).count();
     assert_eq!(short, 0);
+    // A map on which fewer tries found no place for all of them.
+    let crowded = spec.generate(crate::dice::episode_key(0, 1044, 0));
+    assert!(least_distance(&crowded, |_, _| true) >= 10);
+    let smallest = fixed(MapKind::Generals, 29, 29, 16);
+    assert!((0..100).all(|seed| least_distance(&smallest.generate(seed), |_, _| true) >= 10));
 }
 
 #[test]
@@ -364,4 +369,23 @@ fn what_cannot_be_generated_is_named_with_the_fix() {
     assert!(matches!(refuse(MapSpec { cities: span, ..generals.clone() }), MapError::Span { .. }));
     let span = Some(Span { low: 3, high: 101 });
     assert!(refuse(MapSpec { mountains: span, ..generals }).to_string().contains("<= 100"));
+}
+
+#[test]
+fn no_random_board_exceeds_the_largest_sides_and_some_reach_them() {
+    for (kind, players) in [1, 2, 7, 8, 16]
+        .map(|players| (MapKind::Generals, players))
+        .into_iter()
+        .chain([(MapKind::GeneralsBots, 2), (MapKind::Competition, 2)])
+    {
+        let spec = MapSpec::free_for_all(kind, players);
+        let (width, height) = spec.largest_sides();
+        let mut reached = (0, 0);
+        for seed in 0..20_000 {
+            let sides = spec.draw_size(&mut Dice::new(mix(seed)));
+            assert!(sides.0 <= width && sides.1 <= height, "{sides:?} for {players}");
+            reached = (reached.0.max(sides.0), reached.1.max(sides.1));
+        }
+        assert_eq!(reached, (width, height), "{players} players");
+    }
 }

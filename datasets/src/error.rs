@@ -36,6 +36,18 @@ pub enum DataError {
         .0.display()
     )]
     NotEmpty(PathBuf),
+    /// The output is one of the inputs, or one lies in the other.
+    #[error(
+        "--out {}: it overlaps with the input {}, which would be lost: name a folder apart from it",
+        out.display(),
+        input.display()
+    )]
+    Overlap {
+        /// The output.
+        out: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
     /// `--force` or `--resume` was given for a folder that is no dataset of ours.
     #[error(
         "{}: the folder is not empty and has no meta/info.json of a dataset: nothing in it was removed; name another folder",
@@ -169,6 +181,18 @@ pub enum DataError {
         /// Ticks played.
         ticks: u32,
     },
+    /// An agent's episode has more rows than a reader takes at once.
+    #[error(
+        "game {game}: {ticks} ticks of an agent are more than a row group holds ({most} ticks with these columns): cut games off earlier (--max-ticks), keep it as a game (--kind games), or take a smaller --layout or --canvas"
+    )]
+    TooLong {
+        /// Index of the game.
+        game: u64,
+        /// Ticks of the game.
+        ticks: u32,
+        /// Ticks whose rows can be written.
+        most: u64,
+    },
     /// The boards are larger than the rows.
     #[error(
         "a {height}x{width} board (height x width) does not fit the canvas of {rows}x{columns}: pass --canvas {}x{}",
@@ -204,6 +228,27 @@ pub enum DataError {
         column: String,
         /// The type it should have.
         expected: String,
+    },
+    /// A folder that holds no dataset.
+    #[error("{}: it is no dataset: it has no folder data", .0.display())]
+    NoDataset(PathBuf),
+    /// A dataset of the other kind is needed.
+    #[error("{}: it holds {found}, and {wanted} are needed: {}", path.display(), made_by(wanted))]
+    WrongKind {
+        /// The dataset, or a file of it.
+        path: PathBuf,
+        /// The kind it has.
+        found: String,
+        /// The kind that is needed.
+        wanted: &'static str,
+    },
+    /// A row tells of something that its dataset cannot have.
+    #[error("{}: the file is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// `meta/info.json` is not what this version writes.
     #[error("{}: {problem}", path.display())]
@@ -363,6 +408,11 @@ impl ImportError {
         )
     }
 
+    /// Whether a [kind](Self::kind) of reason is a choice of the user's.
+    pub fn is_kind_of_choice(kind: &str) -> bool {
+        kind == "duplicate" || kind.starts_with("filtered by ")
+    }
+
     /// The kind of reason, for counts in a summary.
     pub fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -383,6 +433,14 @@ impl ImportError {
             Self::OtherPlayers { .. } => "filtered by players",
             Self::TooShort { .. } => "filtered by ticks",
         })
+    }
+}
+
+/// How a dataset of a kind is made from one of the other kind.
+fn made_by(wanted: &str) -> &'static str {
+    match wanted {
+        "games" => "experiences cannot be turned back: name the games they were made of",
+        _ => "make them of the games with `bivouac expand`",
     }
 }
 

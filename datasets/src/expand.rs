@@ -1,4 +1,4 @@
-//! Recorded games played again side by side, for the rows of their agents.
+//! Recorded games played again, a few at a time, for the rows of their agents.
 //!
 //! The world writes each agent's rows behind one another, so nothing is sorted or copied afterwards.
 
@@ -284,6 +284,29 @@ impl Expander {
             });
         }
         Ok(())
+    }
+}
+
+/// Expanders of one form of rows, each used by one thread at a time and then by another.
+pub(crate) struct Expanders {
+    format: RowFormat,
+    reward: Reward,
+    free: Mutex<Vec<Expander>>,
+}
+
+impl Expanders {
+    pub(crate) fn new(format: RowFormat, reward: Reward) -> Self {
+        Self { format, reward, free: Mutex::default() }
+    }
+
+    /// One that is free, or a new one. It is not given back after an error.
+    pub(crate) fn take(&self) -> Result<Expander, WorldError> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        free.map_or_else(|| Expander::new(self.format, self.reward), Ok)
+    }
+
+    pub(crate) fn give_back(&self, expander: Expander) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(expander);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     error::{self, DataError},
     info::{Info, Told},
     parquet_files::{self, FileWriter, RowGroups},
-    resume::{self, Checkpoint, Place},
+    resume::{self, Checkpoint, Place, Reasons},
     schema,
     storage::{self, Storage, Upload},
     table::{EncodedGroup, EpisodeRow, Kind},
@@ -37,7 +37,7 @@ const FILE_BYTES: u64 = 100_000_000;
 const GROUP_BYTES: usize = 64 << 20;
 
 /// Files in one folder of a chunk.
-const FILES_PER_CHUNK: u64 = 1_000;
+pub(crate) const FILES_PER_CHUNK: u64 = 1_000;
 
 /// What a folder is written with.
 #[derive(Clone, Debug)]
@@ -75,6 +75,9 @@ pub(crate) struct Folder {
     checkpoint: Checkpoint,
     is_complete: bool,
     pub(crate) totals: Totals,
+    /// Inputs that were skipped, by reason, as far as they are before the place in
+    /// `checkpoint`, or all of them at the end.
+    skipped: Reasons,
 }
 
 struct OpenFile {
@@ -105,6 +108,7 @@ impl Folder {
             checkpoint: Checkpoint::default(),
             is_complete: false,
             totals: Totals::default(),
+            skipped: Reasons::new(),
         };
         match folder.storage.get(INFO)? {
             Some(info) if folder.options.resumes => folder.resume(&info)?,
@@ -119,6 +123,11 @@ impl Folder {
             }
         }
         Ok(folder)
+    }
+
+    /// Inputs that were skipped before the place where the run begins, by reason.
+    pub(crate) fn skipped(&self) -> &Reasons {
+        &self.skipped
     }
 
     /// Where the run begins, or nothing if it is complete already.
@@ -137,6 +146,7 @@ impl Folder {
         let checkpoint = Told::read(&there).map_err(|e| bad(e.to_string()))?;
         self.is_complete = there["is_complete"] == true;
         self.totals = checkpoint.totals.clone();
+        self.skipped = checkpoint.skipped.clone();
         self.checkpoint = checkpoint;
         let mut wanted: BTreeSet<String> = BTreeSet::new();
         for number in 0..self.totals.files {
@@ -162,8 +172,13 @@ impl Folder {
         Ok(())
     }
 
-    /// Appends a row group, and closes the file if it is large enough.
-    pub(crate) fn append(&mut self, group: EncodedGroup) -> Result<(), DataError> {
+    /// Appends a row group, and closes the file if it is large enough. `skipped` counts the inputs
+    /// that were skipped before the group's end, and is asked when a file is closed.
+    pub(crate) fn append(
+        &mut self,
+        group: EncodedGroup,
+        skipped: impl FnOnce(&Place) -> Reasons,
+    ) -> Result<(), DataError> {
         let name = name_of("data", self.totals.files);
         let path = self.storage.path(&name);
         if self.open.is_none() {
@@ -186,7 +201,12 @@ impl Folder {
         }
         if open.writer.bytes_written() as u64 >= self.options.file_bytes {
             self.close_file()?;
-            self.checkpoint = Checkpoint { place: group.end, totals: self.totals.clone() };
+            self.skipped = skipped(&group.end);
+            self.checkpoint = Checkpoint {
+                place: group.end,
+                totals: self.totals.clone(),
+                skipped: self.skipped.clone(),
+            };
             self.write_meta()?;
         }
         Ok(())
@@ -198,14 +218,31 @@ impl Folder {
         self.totals.bytes + open
     }
 
-    /// Closes the last file. `is_complete` says whether the run did all it was asked to.
-    pub(crate) fn finish(mut self, is_complete: bool) -> Result<Totals, DataError> {
+    /// Closes the last file. `is_complete` says whether the run did all it was asked to, and
+    /// `skipped` counts the inputs that it skipped.
+    pub(crate) fn finish(
+        mut self,
+        is_complete: bool,
+        skipped: Reasons,
+    ) -> Result<Totals, DataError> {
         if !self.is_complete {
             self.close_file()?;
+            if is_complete && self.totals.files == 0 {
+                self.write_nothing()?;
+            }
             self.is_complete = is_complete;
+            self.skipped = skipped;
             self.write_meta()?;
         }
         Ok(std::mem::take(&mut self.totals))
+    }
+
+    /// Writes a file without rows, so that a dataset of no games has its columns, and opens in
+    /// every reader.
+    fn write_nothing(&mut self) -> Result<(), DataError> {
+        let name = name_of("data", self.totals.files);
+        self.open = Some(OpenFile::begin(&self.storage, &name, &self.schema)?);
+        self.close_file()
     }
 
     /// Gives the open file its final name, and after it the file of its episodes.
@@ -238,6 +275,7 @@ impl Folder {
             schema: &self.schema,
             options: &self.options,
             totals: &self.totals,
+            skipped: &self.skipped,
             checkpoint: (!self.is_complete).then_some(&self.checkpoint),
         }
     }
@@ -296,7 +334,9 @@ pub(crate) fn write_episodes(
         group.write(&arrays)?;
     }
     let mut open = OpenFile::begin(storage, &name, &schema)?;
-    parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
+    if group.rows() > 0 {
+        parquet_files::append(&mut open.writer, group.finish()?).map_err(error::parquet(&path))?;
+    }
     open.close(&path).map(drop)
 }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    folder::FolderOptions,
+    folder::{self, FolderOptions},
     layouts::Layout,
-    resume::Checkpoint,
+    resume::{Checkpoint, Place, Reasons},
     schema,
     seats::Seats,
     totals::{Record, Totals},
@@ -57,10 +57,19 @@ struct File<'a> {
     rulesets: &'a BTreeMap<String, String>,
     layout: Value,
     totals: Value,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    skipped: &'a Reasons,
     policies: &'a BTreeMap<String, Record>,
     lengths: &'a BTreeMap<u32, u64>,
     data_path: &'static str,
     episodes_path: Option<&'static str>,
+    /// What follows has the names that readers of LeRobot's datasets look for.
+    codebase_version: &'static str,
+    total_episodes: u64,
+    total_frames: u64,
+    chunks_size: u64,
+    fps: u32,
+    splits: BTreeMap<&'static str, String>,
     features: BTreeMap<&'a str, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resume: Option<&'a Checkpoint>,
@@ -76,13 +85,21 @@ pub(crate) struct Told<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) options: &'a FolderOptions,
     pub(crate) totals: &'a Totals,
+    /// Inputs that were skipped, by reason.
+    pub(crate) skipped: &'a Reasons,
     /// Where the run goes on, unless it is complete.
     pub(crate) checkpoint: Option<&'a Checkpoint>,
 }
 
 /// Where data files lie, in the notation of other tools.
-const DATA_PATH: &str = "data/chunk-{chunk:03d}/file-{file:03d}.parquet";
-const EPISODES_PATH: &str = "meta/episodes/chunk-{chunk:03d}/file-{file:03d}.parquet";
+const DATA_PATH: &str = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
+const EPISODES_PATH: &str = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
+
+/// The version of LeRobot's datasets whose folders ours are shaped like.
+const CODEBASE_VERSION: &str = "v3.0";
+
+/// Ticks of a game in a second of its clock, which LeRobot calls frames.
+const TICKS_PER_SECOND: u32 = 2;
 
 impl Told<'_> {
     /// How far the run came that a `meta/info.json` tells of.
@@ -93,12 +110,15 @@ impl Told<'_> {
         let mut totals = info["totals"].clone();
         totals["policies"] = info["policies"].clone();
         totals["lengths"] = info["lengths"].clone();
-        Ok(Checkpoint { totals: Totals::deserialize(totals)?, ..Checkpoint::default() })
+        let skipped = info.get("skipped").map_or(Ok(Reasons::new()), Reasons::deserialize)?;
+        let totals = Totals::deserialize(totals)?;
+        Ok(Checkpoint { place: Place::default(), totals, skipped })
     }
 
     /// The text of `meta/info.json`.
     pub(crate) fn info(&self) -> String {
         let Self { info, kind, totals, .. } = self;
+        let episodes = if *kind == "experiences" { totals.episodes } else { totals.games };
         let fields = self.schema.fields().iter();
         let file = File {
             format: "bivouac-dataset",
@@ -129,10 +149,17 @@ impl Told<'_> {
                 "bytes": totals.bytes,
                 "raw_bytes": totals.raw_bytes,
             }),
+            skipped: self.skipped,
             policies: &totals.policies,
             lengths: &totals.lengths,
             data_path: DATA_PATH,
             episodes_path: (*kind == "experiences").then_some(EPISODES_PATH),
+            codebase_version: CODEBASE_VERSION,
+            total_episodes: episodes,
+            total_frames: totals.rows,
+            chunks_size: folder::FILES_PER_CHUNK,
+            fps: TICKS_PER_SECOND,
+            splits: BTreeMap::from([("train", format!("0:{episodes}"))]),
             features: fields.map(|f| (f.name().as_str(), feature(f))).collect(),
             resume: self.checkpoint,
         };
@@ -192,7 +219,10 @@ const ABOUT: [&str; 5] = ["shape", "dtype", "channels", "layout", "scale"];
 const ROWS_TEXT: &str = "\
 One row per episode, agent and step: what the agent saw, the action it took on it, and what came of
 that action. An episode of T actions has T + 1 rows; in the last one (`is_last`) there is no action.
-Rows are sorted by episode, agent and step, and no episode of an agent crosses a row group.
+An episode's rows stand together, by agent and step, and episodes follow one another in the order of
+their games (`game` in `meta/episodes`); `episode_id` is a hash and does not ascend. No episode of an
+agent crosses a row group: `meta/episodes` says which `file` and `row_group` it is in, and its rows are
+those from `row` on, counted within the file, so that one can be read alone.
 
 ";
 

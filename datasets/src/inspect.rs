@@ -2,17 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use arrow::{
     array::{AsArray, RecordBatch},
-    datatypes::{UInt8Type, UInt32Type},
+    datatypes::UInt32Type,
 };
 use serde::Serialize;
 use systems::{
     delta::{Face, SeenTile},
     rows::{PLANES, RowFormat},
+    start::MAX_PLAYERS,
 };
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     info::{StoredInfo, StoredTotals},
     schema::{self, column},
     totals::{Record, Totals},
-    verify::{Told, builder, read, read_file},
+    verify::{Run, Told, builder, read, read_file, refuse_others, runs_of},
 };
 
 /// A column and what its metadata say of it.
@@ -189,28 +190,33 @@ pub fn view(root: &Path, game: u64, tick: u32, player: usize) -> Result<Option<V
         if told.length < tick {
             continue;
         }
-        let path = root.join(&told.file);
+        let path = file_of(root, &told)?;
         let batch = read(&path, told.row_group, None)?;
+        refuse_others(&path, &batch.schema())?;
         if let Some(layout) = schema::layout_of(&batch.schema()) {
             return Err(DataError::Dense { path: root.to_owned(), layout });
         }
-        let format = schema::format_of(&batch.schema());
+        let damaged = |problem: String| DataError::Damaged { path: path.clone(), problem };
+        let Some(format) = schema::format_of(&batch.schema()) else { continue };
+        let Run { agent_id, height, width, .. } = told.run;
+        let fits = u16::from(height) <= format.height && u16::from(width) <= format.width;
+        if usize::from(agent_id) >= MAX_PLAYERS || !fits {
+            let text = format!("player {agent_id} on a board of {height}x{width}");
+            return Err(damaged(format!("meta/episodes tells of {text}")));
+        }
         // Rows of an agent's episode stand together, in the order of their ticks.
-        let ids = batch.column_by_name(column::EPISODE_ID);
-        let ids = ids.and_then(|ids| ids.as_primitive_opt::<arrow::datatypes::UInt64Type>());
-        let agents = batch.column_by_name(column::AGENT_ID);
-        let agents = agents.and_then(|agents| agents.as_primitive_opt::<UInt8Type>());
-        let (Some(format), Some(ids), Some(agents)) = (format, ids, agents) else { continue };
-        let is_first = |&row: &usize| {
-            ids.value(row) == told.run.episode_id && agents.value(row) == told.run.agent_id
+        let runs = runs_of(&batch).into_iter();
+        let mut runs = runs.filter(|run| {
+            (run.episode_id, run.agent_id) == (told.run.episode_id, told.run.agent_id)
+        });
+        let Some(run) = runs.next().filter(|run| run.rows > tick as usize) else {
+            let text = format!("player {agent_id} of game {game} has no row of tick {tick}");
+            return Err(damaged(format!("{text}, though meta/episodes tells of one")));
         };
-        let Some(first) = (0..batch.num_rows()).find(is_first) else { continue };
-        let row = first + tick as usize;
-        let number = |name| {
-            let column = batch.column_by_name(name)?.as_primitive_opt::<UInt32Type>()?;
-            (row < batch.num_rows()).then(|| column.value(row))
-        };
-        let seat = usize::from(told.run.agent_id);
+        let row = run.row + tick as usize;
+        let number =
+            |name| Some(batch.column_by_name(name)?.as_primitive_opt::<UInt32Type>()?.value(row));
+        let seat = usize::from(agent_id);
         scores[seat] = number(column::LAND).zip(number(column::ARMY_TOTAL));
         if seat == player {
             let tiles = tiles(&batch, row, &told, format, seats);
@@ -218,6 +224,17 @@ pub fn view(root: &Path, game: u64, tick: u32, player: usize) -> Result<Option<V
         }
     }
     Ok(view.map(|(width, tiles)| View { width, player, tick, tiles, scores }))
+}
+
+/// The file that a row of `meta/episodes` names, which has to be one of the dataset's.
+fn file_of(root: &Path, told: &Told) -> Result<PathBuf, DataError> {
+    let name = Path::new(&told.file);
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if name.starts_with("data") && name.components().all(is_plain) {
+        return Ok(root.join(name));
+    }
+    let problem = format!("meta/episodes names {:?}, which is no file of its data", told.file);
+    Err(DataError::Damaged { path: root.to_owned(), problem })
 }
 
 /// The tiles of a row's board, without the padding.

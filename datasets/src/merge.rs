@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,19 +13,21 @@ use arrow::{
     array::{ArrayRef, AsArray, RecordBatch, StringArray},
     datatypes::{SchemaRef, UInt64Type},
 };
-use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
 use crate::{
     error::{self, DataError},
     folder::{self, FolderOptions, INFO, name_of},
     info::{Info, Told},
-    parquet_input::{self, guarded},
+    overlap,
+    parquet_input::guarded,
     resume,
     schema::{self, column, episode},
     seats::Seats,
     storage::Storage,
     totals::Totals,
+    verify::builder,
 };
 
 /// A complete dataset that becomes a part of another.
@@ -34,6 +35,8 @@ struct Part {
     root: PathBuf,
     info: Value,
     totals: Totals,
+    /// Inputs that were skipped when it was made, by reason.
+    skipped: resume::Reasons,
 }
 
 /// Puts datasets together in a new one, with their rows in the order given, and returns what it
@@ -45,6 +48,7 @@ struct Part {
 /// Parts that are incomplete, do not fit together or share an episode; an output that is not empty;
 /// files that cannot be read or written.
 pub fn merge(parts: &[PathBuf], out: &Path, replaces: bool) -> Result<Totals, DataError> {
+    overlap::refuse(out, parts.iter().map(PathBuf::as_path))?;
     let parts = parts.iter().map(|root| Part::open(root)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = parts.first() else { return Ok(Totals::default()) };
     for part in &parts[1..] {
@@ -63,8 +67,15 @@ pub fn merge(parts: &[PathBuf], out: &Path, replaces: bool) -> Result<Totals, Da
     let players = first.players();
     let nothing = Totals::default();
     let (info, schema, options) = (&info, &schema, &options);
-    let told =
-        |totals, checkpoint| Told { info, kind, players, schema, options, totals, checkpoint };
+    let mut skipped = resume::Reasons::new();
+    for (reason, inputs) in parts.iter().flat_map(|part| &part.skipped) {
+        *skipped.entry(reason.clone()).or_default() += inputs;
+    }
+    let (none, skipped) = (&resume::Reasons::new(), &skipped);
+    let told = |totals, checkpoint: Option<_>| {
+        let skipped = if checkpoint.is_some() { none } else { skipped };
+        Told { info, kind, players, schema, options, totals, skipped, checkpoint }
+    };
     let storage = Storage::open(out)?;
     let checkpoint = resume::Checkpoint::default();
     folder::claim(&storage, replaces, &told(&nothing, Some(&checkpoint)).info())?;
@@ -93,8 +104,9 @@ impl Part {
                 "the dataset is not complete: go on with it first, with its command and --resume";
             return Err(bad(fix.to_owned()));
         }
-        let totals = Told::read(&info).map_err(|e| bad(e.to_string()))?.totals;
-        Ok(Self { root: root.to_owned(), info, totals })
+        let checkpoint = Told::read(&info).map_err(|e| bad(e.to_string()))?;
+        let resume::Checkpoint { totals, skipped, .. } = checkpoint;
+        Ok(Self { root: root.to_owned(), info, totals, skipped })
     }
 
     fn has_episodes(&self) -> bool {
@@ -120,7 +132,7 @@ impl Part {
     }
 
     fn schema(&self) -> Result<SchemaRef, DataError> {
-        Ok(reader(&self.root.join(name_of("data", 0)))?.schema().clone())
+        Ok(builder(&self.root.join(name_of("data", 0)))?.schema().clone())
     }
 
     /// Adds the ids of the part's episodes, none of which may be there.
@@ -160,12 +172,16 @@ fn told_of(parts: &[Part]) -> Info {
     let rulesets =
         rulesets.map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned()));
     let first = &parts[0].info;
+    // Rows with several rewards have none that could be told.
+    let is_alone = parts.iter().all(|part| part.info["reward"] == first["reward"]);
+    let reward = if is_alone { first["reward"].clone() } else { Value::Null };
+    let inputs: Vec<&str> = parts.iter().filter_map(|part| part.info["inputs"].as_str()).collect();
     Info {
         command: commands.collect::<String>() + &merge,
         seed: first["seed"].as_u64().unwrap_or_default(),
         rulesets: rulesets.collect::<BTreeMap<_, _>>(),
-        reward: first["reward"].clone(),
-        inputs: None,
+        reward,
+        inputs: (!inputs.is_empty()).then(|| inputs.join("; ")),
         git_revision: first["git_revision"].as_str().map(str::to_owned),
     }
 }
@@ -188,7 +204,7 @@ fn copy_episodes(from: &Path, storage: &Storage, number: u64) -> Result<(), Data
 
 /// The batches of a file, or of one of its columns.
 fn batches(path: &Path, column: Option<&str>) -> Result<Vec<RecordBatch>, DataError> {
-    let mut reader = reader(path)?;
+    let mut reader = builder(path)?;
     if let Some(column) = column {
         let mask = ProjectionMask::columns(reader.parquet_schema(), [column]);
         reader = reader.with_projection(mask);
@@ -197,11 +213,6 @@ fn batches(path: &Path, column: Option<&str>) -> Result<Vec<RecordBatch>, DataEr
         let batches = reader.build().map_err(error::parquet(path))?;
         Ok(batches.collect::<Result<_, _>>()?)
     })
-}
-
-fn reader(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
-    let file = File::open(path).map_err(error::file(path, "open"))?;
-    parquet_input::open_with_schema(path, file)
 }
 
 fn column_error(path: &Path, column: &str) -> DataError {

@@ -20,7 +20,7 @@ use arrow::{
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, ZstdLevel},
-    file::properties::WriterProperties,
+    file::properties::{EnabledStatistics, WriterProperties},
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ use crate::{
     error::{self, DataError},
     games::GamesFile,
     schema::{self, column},
-    verify::{Run, read, runs_of},
+    verify::{Run, read, refuse_others, runs_of},
 };
 
 /// Version of Minari that reads what is written here, and every later one that names it.
@@ -74,17 +74,41 @@ pub fn export(from: &Path, root: &Path, id: &str) -> Result<Exported, DataError>
         fs::remove_dir_all(&part).map_err(error::file(&part, "remove the folder"))?;
     }
     fs::create_dir_all(&part).map_err(error::file(&part, "create the folder"))?;
-    let mut exported = Exported { folder, ..Exported::default() };
+    let exported = write(&files, format, &part, id).and_then(|exported| {
+        fs::rename(&part, &whole).map_err(error::file(&whole, "rename the finished folder"))?;
+        Ok(Exported { folder, ..exported })
+    });
+    if exported.is_err() {
+        // What is not whole must not stay; the error that led here is the one to tell.
+        drop(fs::remove_dir_all(&part));
+    }
+    exported
+}
+
+/// Writes all that belongs to the dataset into a folder.
+fn write(
+    files: &[PathBuf],
+    format: RowFormat,
+    part: &Path,
+    id: &str,
+) -> Result<Exported, DataError> {
+    let mut exported = Exported::default();
     let mut policies = BTreeSet::new();
     for path in files {
-        let (row_groups, of_file) = format_of(&path)?;
+        let (row_groups, of_file) = format_of(path)?;
+        if of_file != format {
+            let problem = "its canvas is not that of the first file: export them apart".to_owned();
+            return Err(DataError::Info { path: path.clone(), problem });
+        }
         for row_group in 0..row_groups {
-            let batch = read(&path, row_group, None)?;
+            let batch = read(path, row_group, None)?;
             let runs = runs_of(&batch);
             let first = exported.episodes;
-            (first..).zip(&runs).collect::<Vec<_>>().into_par_iter().try_for_each(
-                |(number, run)| episode(&part, number, run, &batch, of_file, &path),
-            )?;
+            (first..)
+                .zip(&runs)
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .try_for_each(|(number, run)| episode(part, number, run, &batch, format, path))?;
             exported.episodes += runs.len() as u64;
             exported.steps += runs.iter().map(|run| run.rows as u64 - 1).sum::<u64>();
             policies.extend(runs.into_iter().map(|run| run.policy));
@@ -92,19 +116,18 @@ pub fn export(from: &Path, root: &Path, id: &str) -> Result<Exported, DataError>
     }
     let metadata = metadata(id, &exported, format, &policies);
     write_json(&part.join("metadata.json"), &metadata)?;
-    fs::rename(&part, &whole).map_err(error::file(&whole, "rename the finished folder"))?;
     Ok(exported)
 }
 
 /// Row groups of a data file, and the form of its rows.
 fn format_of(path: &Path) -> Result<(usize, RowFormat), DataError> {
     let builder = crate::verify::builder(path)?;
-    let wrong = || DataError::Column {
+    let missing = || DataError::Damaged {
         path: path.to_owned(),
-        column: column::ARMY.to_owned(),
-        expected: "experiences (see `bivouac expand`)".to_owned(),
+        problem: "its columns do not tell their shape".to_owned(),
     };
-    let format = schema::format_of(builder.schema()).ok_or_else(wrong)?;
+    refuse_others(path, builder.schema())?;
+    let format = schema::format_of(builder.schema()).ok_or_else(missing)?;
     if let Some(layout) = schema::layout_of(builder.schema()) {
         return Err(DataError::Dense { path: path.to_owned(), layout });
     }
@@ -171,7 +194,11 @@ fn episode(
     let path = folder.join("part-0.parquet");
     let file = File::create(&path).map_err(error::file(&path, "create the file"))?;
     let codec = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
-    let properties = WriterProperties::builder().set_compression(codec).build();
+    // Nobody looks for one value among the bits of a plane.
+    let properties = WriterProperties::builder()
+        .set_compression(codec)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
         .map_err(error::parquet(&path))?;
     writer.write(&rows).map_err(error::parquet(&path))?;

@@ -6,11 +6,12 @@
 //! anything is unpacked, and the header of every page against what the file states of its column.
 
 use std::{
+    cell::Cell,
     io::Read,
     panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -44,8 +45,14 @@ struct Limits {
     values: u64,
 }
 
-/// Ten times our own row groups, and those of most writers.
-const LIMITS: Limits = Limits { bytes: 1 << 30, values: 1 << 27 };
+/// Bytes that a row group may unpack to: ten times our own, and those of most writers.
+pub(crate) const GROUP_BYTES_MAX: u64 = 1 << 30;
+
+/// Values in all columns of a row group.
+pub(crate) const GROUP_VALUES_MAX: u64 = 1 << 27;
+
+/// What is read. What is written keeps to it too.
+const LIMITS: Limits = Limits { bytes: GROUP_BYTES_MAX, values: GROUP_VALUES_MAX };
 
 /// Opens a Parquet file, and looks at the headers of all its pages.
 ///
@@ -122,10 +129,41 @@ pub(crate) fn guarded<R>(
     path: &Path,
     read: impl FnOnce() -> Result<R, DataError>,
 ) -> Result<R, DataError> {
+    let _silence = Silence::begin();
     panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
         let source = ParquetError::General("the file is damaged".to_owned());
         Err(DataError::Parquet { path: path.to_owned(), source })
     })
+}
+
+thread_local! {
+    /// How many calls of [`guarded`] this thread is in.
+    static GUARDED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While it lives, a panic of this thread is not printed: the error that is made of it is told.
+struct Silence;
+
+impl Silence {
+    fn begin() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                if GUARDED.get() == 0 {
+                    usual(panic);
+                }
+            }));
+        });
+        GUARDED.set(GUARDED.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        GUARDED.set(GUARDED.get() - 1);
+    }
 }
 
 fn check<R: ChunkReader>(

@@ -21,11 +21,13 @@ use crate::{
     error::DataError,
     folder::{Folder, FolderOptions},
     info::Info,
+    overlap,
     produce::{Produced, Producer, Skipped},
-    resume::Place,
+    resume::{Place, Reasons},
     stopwatch::{Stage, Stopwatch},
     storage::Storage,
     table::{EncodedGroup, Group, Grouper, Kind, Table},
+    threads,
     totals::Totals,
 };
 
@@ -48,8 +50,8 @@ pub struct Report {
     pub totals: Totals,
     /// Inputs that were left out.
     pub skipped: Vec<Skipped>,
-    /// Inputs with a fault before the place at which an ended run went on.
-    pub skipped_before: u64,
+    /// Inputs that were left out before the place at which an ended run went on, by reason.
+    pub skipped_before: BTreeMap<String, u64>,
     /// Whether the run was stopped before it had done everything.
     pub was_stopped: bool,
 }
@@ -77,19 +79,20 @@ pub fn write<P: Producer>(
     root: &Path,
     control: Control<'_>,
 ) -> Result<Report, DataError> {
+    overlap::refuse(root, producer.sources())?;
     let table = Table::new(plan.kind, plan.folder.group_bytes)?;
     let info = Info { inputs: producer.inputs()?, ..plan.info };
     let mut folder = Folder::open(Storage::open(root)?, plan.kind, info, plan.folder)?;
     let Some(from) = folder.place() else {
-        let (skipped, skipped_before, was_stopped) = (Vec::new(), 0, false);
-        return Ok(Report { totals: folder.finish(true)?, skipped, skipped_before, was_stopped });
+        let skipped_before = folder.skipped().clone();
+        let totals = folder.finish(true, skipped_before.clone())?;
+        return Ok(Report { totals, skipped: Vec::new(), skipped_before, was_stopped: false });
     };
     folder.totals.games_played = folder.totals.games;
     folder.totals.ticks_played = folder.totals.ticks;
     let threads = control.threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {
-        DataError::from(systems::world::WorldError::Threads { threads, reason: e.to_string() })
-    })?;
+    let pool = threads::pool(threads)?;
+    let skipped_before = folder.skipped().clone();
     let (results, inbox) = mpsc::channel();
     let run = Run {
         grouper: Grouper::new(table.limit()),
@@ -98,6 +101,7 @@ pub fn write<P: Producer>(
         control,
         folder,
         from,
+        skipped_before,
         skipped_in_jobs: from.skipped,
         jobs: Lane::from(from.jobs),
         groups: Lane::default(),
@@ -107,6 +111,15 @@ pub fn write<P: Producer>(
         stopped: false,
     };
     pool.in_place_scope(|scope| run.run(producer, scope, &results, &inbox))
+}
+
+/// Inputs that were skipped, by reason, added to those before.
+fn counted(before: &Reasons, skipped: &[Skipped]) -> Reasons {
+    let mut reasons = before.clone();
+    for skipped in skipped {
+        *reasons.entry(skipped.reason.kind().into_owned()).or_default() += 1;
+    }
+    reasons
 }
 
 /// Work that ended, by its number.
@@ -190,6 +203,7 @@ struct Run<'a, 'c> {
     grouper: Grouper,
     /// Where the run began.
     from: Place,
+    skipped_before: Reasons,
     skipped_in_jobs: u64,
     jobs: Lane<Produced>,
     groups: Lane<EncodedGroup>,
@@ -224,8 +238,13 @@ impl<'a, 'c> Run<'a, 'c> {
         let is_done = !self.has_more_jobs && self.ready.is_empty() && self.grouper.is_empty();
         let was_stopped = self.stopped && !is_done;
         let time = self.control.stopwatch;
-        let totals = time.during(Stage::Write, || self.folder.finish(!was_stopped))?;
-        let (skipped, skipped_before) = (self.skipped, self.from.skipped);
+        let reasons = if was_stopped {
+            self.folder.skipped().clone()
+        } else {
+            counted(&self.skipped_before, &self.skipped)
+        };
+        let totals = time.during(Stage::Write, || self.folder.finish(!was_stopped, reasons))?;
+        let (skipped, skipped_before) = (self.skipped, self.skipped_before);
         Ok(Report { totals, skipped, skipped_before, was_stopped })
     }
 
@@ -319,7 +338,14 @@ impl<'a, 'c> Run<'a, 'c> {
             self.take_games(job, produced)?;
         }
         while let Some(group) = self.groups.take() {
-            self.control.stopwatch.during(Stage::Write, || self.folder.append(group))?;
+            let Self { folder, skipped, skipped_before, from, control, .. } = self;
+            let skipped_until = |end: &Place| {
+                let here = usize::try_from(end.skipped.saturating_sub(from.skipped));
+                let here = skipped.get(..here.unwrap_or(usize::MAX)).unwrap_or(skipped);
+                counted(skipped_before, here)
+            };
+            let write = || folder.append(group, skipped_until);
+            control.stopwatch.during(Stage::Write, write)?;
         }
         Ok(())
     }
@@ -343,8 +369,7 @@ impl<'a, 'c> Run<'a, 'c> {
             let parts = usize::try_from(parts).unwrap_or(usize::MAX);
             self.ready.extend(groups.into_iter().skip(parts));
         }
-        let is_fault = |skipped: &&Skipped| !skipped.reason.is_choice();
-        self.skipped_in_jobs += produced.skipped.iter().filter(is_fault).count() as u64;
+        self.skipped_in_jobs += produced.skipped.len() as u64;
         self.skipped.extend(produced.skipped);
         Ok(())
     }

@@ -48,6 +48,11 @@ pub trait Producer: Sync {
     }
 }
 
+    /// Folders and files that the games are read from and that a dataset must not be written over.
+    fn sources(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
 /// A digest of what is told of it, the same on every machine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Digest(u64);
@@ -112,6 +117,13 @@ impl Simulation {
         Self { spec, per_job }
     }
 }
+
+    /// The same games, cut off at a tick where they would go on longer.
+    #[must_use]
+    pub fn up_to(self, ticks: u32) -> Self {
+        let max_ticks = self.spec.max_ticks.min(ticks.max(1));
+        Self::new(RolloutSpec { max_ticks, ..self.spec })
+    }
 
 impl Producer for Simulation {
     type Job = RolloutSpec;
@@ -262,6 +274,8 @@ pub struct Archive {
 impl Archive {
     /// The games of a dataset folder, or of a single file.
     ///
+    /// The folders and files that were opened.
+    roots: Vec<PathBuf>,
     /// Every row is looked at once, without its moves being decoded.
     ///
     /// # Errors
@@ -289,6 +303,7 @@ impl Archive {
                 for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
                     archive.jobs.push((path.clone(), row_group));
                     archive.games += games;
+            roots: Vec::new(),
                 }
                 let (bounds, has_builds) = GamesFile::bounds(&path)?;
                 archive.bounds = archive.bounds.max(bounds);
@@ -296,6 +311,7 @@ impl Archive {
             }
         }
         Ok(archive)
+            archive.roots.push(root.to_owned());
     }
 
     /// Leaves out the games that have none of these seats.
@@ -344,3 +360,7 @@ impl Producer for Archive {
         Ok(Some(format!("{} recorded games with digest {:016x}", self.games, digest.0)))
     }
 }
+    fn sources(&self) -> Vec<&Path> {
+        self.roots.iter().map(PathBuf::as_path).collect()
+    }
+

@@ -13,7 +13,7 @@ use std::{
     mem,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{self, Receiver, SyncSender},
     },
 };
@@ -24,12 +24,12 @@ use arrow::{
     datatypes::SchemaRef,
     error::ArrowError,
 };
-use systems::{record::GameRecord, reward::Reward, rows::RowFormat, world::WorldError};
+use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use crate::{
     block::Rows,
     error::DataError,
-    expand::{Agent, Batch, Expander},
+    expand::{Agent, Batch, Expanders},
     games::ArchivedGame,
     layouts::{DenseRows, Layout},
     produce::{Archive, Producer},
@@ -37,6 +37,7 @@ use crate::{
     schema,
     seats::Seats,
     table::{Group, Grouper, Kind, check_canvas},
+    threads,
 };
 
 /// Bytes of the wide columns of games that one thread plays at a time, unless a single game is more.
@@ -96,12 +97,11 @@ pub struct ExperienceReader {
 /// What the threads share.
 struct Work {
     format: RowFormat,
-    reward: Reward,
     seats: Seats,
     layout: Option<Layout>,
     schema: SchemaRef,
     batch_rows: usize,
-    expanders: Mutex<Vec<Expander>>,
+    expanders: Expanders,
 }
 
 impl ExperienceReader {
@@ -132,16 +132,14 @@ impl ExperienceReader {
         let ReadOptions { reward, seats, layout, .. } = *options;
         let kind = Kind::Experiences { format, reward, seats, layout };
         let threads = options.threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|e| WorldError::Threads { threads, reason: e.to_string() })?;
+        let pool = threads::pool(threads)?;
         let work = Work {
             format,
-            reward,
             seats,
             layout,
             schema: kind.schema(),
             batch_rows: options.batch_rows.max(1),
-            expanders: Mutex::default(),
+            expanders: Expanders::new(format, reward),
         };
         Ok(Self {
             archive: archive.with_seats(seats),
@@ -257,11 +255,7 @@ impl Work {
         group: &Group,
         to: &SyncSender<Result<RecordBatch, DataError>>,
     ) -> Result<(), DataError> {
-        let free = self.expanders.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut expander = match free {
-            Some(expander) => expander,
-            None => Expander::new(self.format, self.reward)?,
-        };
+        let mut expander = self.expanders.take()?;
         let mut sender = Sender {
             to,
             work: self,
@@ -277,7 +271,7 @@ impl Work {
         if rest > 0 {
             sender.send(rest)?;
         }
-        self.expanders.lock().unwrap_or_else(PoisonError::into_inner).push(expander);
+        self.expanders.give_back(expander);
         Ok(())
     }
 }

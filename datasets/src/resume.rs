@@ -1,5 +1,7 @@
 //! Going on where a run was ended: how far it came, and whether the same run is meant.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ pub(crate) struct Place {
     pub(crate) games: u64,
     /// Row groups of the next game that lie before: a long game has several.
     pub(crate) parts: u64,
-    /// Inputs that were skipped in the jobs before, those left out by choice not counted.
+    /// Inputs that were skipped in the jobs before.
     pub(crate) skipped: u64,
 }
 
@@ -29,7 +31,13 @@ pub(crate) struct Checkpoint {
     pub(crate) place: Place,
     /// What the files before hold.
     pub(crate) totals: Totals,
+    /// The inputs that were skipped before, counted by reason.
+    #[serde(default)]
+    pub(crate) skipped: Reasons,
 }
+
+/// How many inputs were skipped for each reason.
+pub(crate) type Reasons = BTreeMap<String, u64>;
 
 /// Entries of `meta/info.json` that say which run it is, most telling first.
 const IDENTITY: [&str; 12] = [

@@ -1,7 +1,5 @@
 //! The two tables a dataset can hold, and how games become row groups of them.
 
-use std::sync::{Mutex, PoisonError};
-
 use arrow::{
     array::{ArrayRef, RecordBatch},
     datatypes::SchemaRef,
@@ -11,10 +9,11 @@ use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 use crate::{
     block::Rows,
     error::DataError,
-    expand::{Agent, Batch, Expander},
+    expand::{Agent, Batch, Expanders},
     games::{self, ArchivedGame},
     layouts::{self, DenseRows, Layout},
     parquet_files::{EncodedRows, RowGroup, RowGroups},
+    parquet_input,
     resume::Place,
     schema,
     seats::Seats,
@@ -27,6 +26,12 @@ const GAMES_GROUP_BYTES: u64 = 4 << 20;
 /// Bytes of dense rows that are made at once: few enough that they are still in the cache when they
 /// are encoded.
 const DENSE_BYTES: usize = 1 << 20;
+
+/// Bytes that all columns but the wide ones may have in a row.
+const NARROW_BYTES: u64 = 128;
+
+/// Columns of experiences, and some to spare.
+const COLUMNS_MAX: u64 = 32;
 
 /// What a dataset is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +97,14 @@ pub(crate) fn check_canvas(record: &GameRecord, format: &RowFormat) -> Result<()
     Ok(())
 }
 
+/// Bytes of the wide columns of a row.
+fn row_bytes(format: &RowFormat, layout: Option<Layout>) -> usize {
+    match layout {
+        Some(layout) => layouts::row_bytes(layout, format),
+        None => format.row_bytes(),
+    }
+}
+
 /// Games whose rows make up one row group.
 pub(crate) struct Group {
     pub(crate) games: Vec<ArchivedGame>,
@@ -137,13 +150,18 @@ pub(crate) struct Table {
     pub(crate) kind: Kind,
     group_bytes: usize,
     row_groups: RowGroups,
-    expanders: Mutex<Vec<Expander>>,
+    /// None for games, which are not played again.
+    expanders: Option<Expanders>,
 }
 
 impl Table {
     pub(crate) fn new(kind: Kind, group_bytes: usize) -> Result<Self, DataError> {
         let row_groups = RowGroups::new(kind.schema())?;
-        Ok(Self { kind, group_bytes, row_groups, expanders: Mutex::new(Vec::new()) })
+        let expanders = match kind {
+            Kind::Experiences { format, reward, .. } => Some(Expanders::new(format, reward)),
+            Kind::Games => None,
+        };
+        Ok(Self { kind, group_bytes, row_groups, expanders })
     }
 
     /// How much a game adds to a row group, in the unit of [`Table::limit`]: rows, or bytes.
@@ -159,11 +177,7 @@ impl Table {
         match &self.kind {
             Kind::Games => GAMES_GROUP_BYTES.min(self.group_bytes as u64),
             Kind::Experiences { format, layout, .. } => {
-                let row_bytes = match layout {
-                    Some(layout) => layouts::row_bytes(*layout, format),
-                    None => format.row_bytes(),
-                };
-                (self.group_bytes / row_bytes).max(1) as u64
+                (self.group_bytes / row_bytes(format, *layout)).max(1) as u64
             }
         }
     }
@@ -171,19 +185,32 @@ impl Table {
     /// Checks that a game fits the table.
     pub(crate) fn check(&self, record: &GameRecord) -> Result<(), DataError> {
         match &self.kind {
-            Kind::Experiences { format, .. } => check_canvas(record, format),
+            Kind::Experiences { format, layout, .. } => {
+                check_canvas(record, format)?;
+                // An agent's episode is never cut, so it has to fit a row group that is read.
+                let row_bytes = NARROW_BYTES + row_bytes(format, *layout) as u64;
+                let rows = u64::from(record.outcome.ticks) + 1;
+                let most = (parquet_input::GROUP_BYTES_MAX / row_bytes)
+                    .min(parquet_input::GROUP_VALUES_MAX / COLUMNS_MAX);
+                if rows <= most {
+                    return Ok(());
+                }
+                let (game, ticks) = (record.game, record.outcome.ticks);
+                Err(DataError::TooLong { game, ticks, most: most - 1 })
+            }
             Kind::Games => Ok(()),
         }
     }
 
     /// Encodes a group.
     pub(crate) fn encode(&self, group: Group, time: &Stopwatch) -> Result<EncodedGroup, DataError> {
-        match &self.kind {
-            Kind::Games => self.encode_games(group, time),
-            Kind::Experiences { format, reward, seats, layout } => {
+        match (&self.kind, &self.expanders) {
+            (Kind::Experiences { format, seats, layout, .. }, Some(expanders)) => {
                 let group = Group { seats: group.seats.and(*seats), ..group };
-                self.encode_experiences(group, *format, *reward, *layout, time)
+                let dense = layout.map(|layout| DenseRows::new(layout, *format));
+                self.encode_experiences(group, expanders, dense, time)
             }
+            _ => self.encode_games(group, time),
         }
     }
 
@@ -199,17 +226,11 @@ impl Table {
     fn encode_experiences(
         &self,
         group: Group,
-        format: RowFormat,
-        reward: Reward,
-        layout: Option<Layout>,
+        expanders: &Expanders,
+        mut dense: Option<DenseRows>,
         time: &Stopwatch,
     ) -> Result<EncodedGroup, DataError> {
-        let mut dense = layout.map(|layout| DenseRows::new(layout, format));
-        let free = self.expanders().pop();
-        let mut expander = match free {
-            Some(expander) => expander,
-            None => Expander::new(format, reward)?,
-        };
+        let mut expander = expanders.take()?;
         let mut rows = self.row_groups.begin()?;
         let mut episodes = Vec::new();
         let mut lap = time.start();
@@ -226,13 +247,9 @@ impl Table {
         lap.stop(Stage::Expand);
         let rows = rows.finish()?;
         lap.stop(Stage::Encode);
-        self.expanders().push(expander);
+        expanders.give_back(expander);
         let games = if group.completes { group.games } else { Vec::new() };
         Ok(EncodedGroup { rows, episodes, games, end: group.end })
-    }
-
-    fn expanders(&self) -> std::sync::MutexGuard<'_, Vec<Expander>> {
-        self.expanders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -269,7 +286,7 @@ fn write_dense(
 }
 
 /// Adds the agent's episode, or brings it up to date if its rows come in parts.
-fn note_episode(
+pub(crate) fn note_episode(
     episodes: &mut Vec<EpisodeRow>,
     agent: &Agent,
     record: &GameRecord,

@@ -9,25 +9,28 @@
 
 mod common;
 
-use std::path::Path;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
+    compute::concat_batches,
     datatypes::{DataType, Float32Type, Int32Type, UInt8Type, UInt32Type, UInt64Type},
 };
-use common::{Scratch, experiences, simulation, tree, write};
+use common::{Scratch, experiences, simulation, tree, try_write, write};
 use datasets::{
-    Kind,
+    DataError, Kind,
     folder::FolderOptions,
     games::ArchivedGame,
     import::Bounds,
-    produce::{Archive, Producer, Simulation},
+    layouts::Layout,
+    produce::{Archive, Produced, Producer, Simulation},
     schema,
+    seats::Seats,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use systems::{
     reward::Reward,
+    rollout::RolloutSpec,
     rows::{KeptRows, RowFormat, flag},
     world::{World, WorldConfig},
 };
@@ -292,4 +295,91 @@ fn expanded_games_are_the_rows_that_were_written_while_they_were_played() {
         };
         assert!(files(&played) == files(&expanded));
     }
+}
+
+/// A game that says it has so many ticks.
+struct Long(u32);
+
+impl Producer for Long {
+    type Job = RolloutSpec;
+
+    fn next(&self, after: u64) -> Option<RolloutSpec> {
+        simulation(2, 1).next(after)
+    }
+
+    fn work(&self, job: RolloutSpec) -> Result<Produced, DataError> {
+        let mut produced = simulation(2, 1).work(job)?;
+        produced.games[0].record.outcome.ticks = self.0;
+        Ok(produced)
+    }
+
+    fn games(&self) -> u64 {
+        1
+    }
+}
+
+#[test]
+fn an_episode_that_no_reader_would_take_is_refused_before_it_is_played() {
+    let format = RowFormat { height: 32, width: 32, has_builds: false, has_owners: false };
+    let layout = Some(Layout::Memory);
+    let kind = Kind::Experiences { format, reward: Reward::SPARSE, seats: Seats::ALL, layout };
+    let folder = Scratch::new("too-long");
+    let error = try_write(&Long(11_000), kind, &folder, FolderOptions::default(), 1).unwrap_err();
+    assert!(matches!(error, DataError::TooLong { ticks: 11_000, .. }), "{error}");
+    assert!(error.to_string().contains("--max-ticks"), "{error}");
+    // A little shorter it would be played, and then is found not to be that long.
+    let error = try_write(&Long(9_000), kind, &Scratch::new("long"), FolderOptions::default(), 1);
+    assert!(matches!(error, Err(DataError::Diverged { .. })), "{error:?}");
+}
+
+#[test]
+fn an_episode_is_read_alone_through_the_table_of_episodes() {
+    let folder = Scratch::new("alone");
+    let format = RowFormat { height: 12, width: 15, has_builds: false, has_owners: false };
+    let options =
+        FolderOptions { group_bytes: 1 << 20, file_bytes: 40_000, ..FolderOptions::default() };
+    write(&simulation(2, 24), experiences(format, Reward::SPARSE), &folder, options, 2);
+    let read = |path: &Path, groups: Option<usize>| {
+        let file = fs::File::open(path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let before =
+            |n: usize| reader.metadata().row_groups()[..n].iter().map(|g| g.num_rows()).sum();
+        let before: i64 = groups.map_or(0, before);
+        let reader = match groups {
+            Some(group) => reader.with_row_groups(vec![group]),
+            None => reader,
+        };
+        let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+        (concat_batches(&batches[0].schema(), &batches).unwrap(), usize::try_from(before).unwrap())
+    };
+    let mut seen = 0;
+    for name in tree(&folder).into_keys().filter(|name| name.starts_with("meta/episodes")) {
+        let (told, _) = read(&folder.path().join(name), None);
+        for i in 0..told.num_rows() {
+            let number = |name: &str| told[name].as_primitive::<UInt32Type>().value(i) as usize;
+            let path = folder.path().join(told["file"].as_string::<i32>().value(i));
+            let (rows, before) = read(&path, Some(number("row_group")));
+            let first = told["row"].as_primitive::<UInt64Type>().value(i);
+            let first = usize::try_from(first).unwrap() - before;
+            let one = rows.slice(first, number("rows"));
+            let id = told["episode_id"].as_primitive::<UInt64Type>().value(i);
+            let agent = told["agent_id"].as_primitive::<UInt8Type>().value(i);
+            let ids = one["episode_id"].as_primitive::<UInt64Type>();
+            let agents = one["agent_id"].as_primitive::<UInt8Type>();
+            assert!(
+                ids.values().iter().all(|&of| of == id)
+                    && agents.values().iter().all(|&a| a == agent)
+            );
+            let steps = one["step"].as_primitive::<UInt32Type>();
+            assert!(
+                steps
+                    .values()
+                    .iter()
+                    .copied()
+                    .eq(0..=told["length"].as_primitive::<UInt32Type>().value(i))
+            );
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 48);
 }

@@ -8,20 +8,21 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, RecordBatch, UInt64Array,
+        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch,
+        StringArray, UInt8Array, UInt32Array, UInt64Array,
     },
-    compute::{concat_batches, take_record_batch},
-    datatypes::{UInt8Type, UInt64Type},
+    compute::take_record_batch,
+    datatypes::{UInt8Type, UInt32Type, UInt64Type},
 };
-use common::{Scratch, experiences, simulation, tree, write};
+use common::{Scratch, experiences, rewrite, simulation, tree, with_column, write};
 use datasets::{
     Kind,
     checksum::Checksum,
     folder::FolderOptions,
     produce::{Archive, Simulation},
-    verify::{FaultKind, Verified, verify},
+    verify::{Fault, FaultKind, Verified, verify},
 };
-use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use systems::{reward::Reward, rows::RowFormat};
 
 const GAMES: u64 = 24;
@@ -53,6 +54,10 @@ fn data_files(folder: &Scratch) -> Vec<PathBuf> {
     names.map(|name| folder.path().join(name)).collect()
 }
 
+fn episodes_file(folder: &Scratch) -> PathBuf {
+    folder.path().join("meta/episodes/chunk-000/file-000.parquet")
+}
+
 fn alone(folder: &Scratch) -> Verified {
     verify::<Archive>(folder.path(), None, 2).unwrap()
 }
@@ -61,36 +66,10 @@ fn with_games(folder: &Scratch, players: usize) -> Verified {
     verify::<Simulation>(folder.path(), Some(&simulation(players, GAMES)), 2).unwrap()
 }
 
-/// Writes a file again with other rows, row group by row group, without a checksum.
-fn rewrite(path: &PathBuf, mut change: impl FnMut(usize, RecordBatch) -> RecordBatch) {
-    let builder =
-        || ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
-    let (schema, groups) = (builder().schema().clone(), builder().metadata().num_row_groups());
-    let changed: Vec<RecordBatch> = (0..groups)
-        .map(|group| {
-            let reader = builder().with_row_groups(vec![group]).with_batch_size(1 << 20).build();
-            let batches: Vec<_> = reader.unwrap().map(Result::unwrap).collect();
-            change(group, concat_batches(&schema, &batches).unwrap())
-        })
-        .collect();
-    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), schema, None).unwrap();
-    for batch in changed {
-        writer.write(&batch).unwrap();
-        writer.flush().unwrap();
-    }
-    writer.close().unwrap();
-}
-
 /// The rows of a batch in another order, or fewer of them.
 fn rearranged(batch: &RecordBatch, rows: impl IntoIterator<Item = usize>) -> RecordBatch {
     let rows: UInt64Array = rows.into_iter().map(|row| row as u64).collect();
     take_record_batch(batch, &rows).unwrap()
-}
-
-fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
-    let mut columns = batch.columns().to_vec();
-    columns[batch.schema().index_of(name).unwrap()] = column;
-    RecordBatch::try_new(batch.schema(), columns).unwrap()
 }
 
 fn ids(batch: &RecordBatch) -> Vec<u64> {
@@ -107,7 +86,8 @@ fn sound_datasets_have_no_fault() {
         let found = with_games(&folder, players);
         assert_eq!((found.faults.as_slice(), found.notes.len()), (&[][..], 0));
         assert_eq!(found.rows_compared, found.totals.rows);
-        assert_eq!((found.totals.games, found.checksums), (GAMES, found.totals.files));
+        let files = 2 * found.totals.files;
+        assert_eq!((found.totals.games, found.checksums), (GAMES, files), "both of each pair");
         assert!(found.totals.files > 1 && found.totals.row_groups > 2, "{found:?}");
         assert!(alone(&folder).is_sound());
     }
@@ -136,6 +116,79 @@ fn a_single_flipped_bit_in_a_page_is_found() {
         }
         fs::write(&path, sound).unwrap();
         assert!(alone(&folder).is_sound());
+    }
+}
+
+#[test]
+fn a_single_flipped_bit_in_a_file_of_episodes_is_found() {
+    let folder = rows(2);
+    let path = episodes_file(&folder);
+    let sound = fs::read(&path).unwrap();
+    let file = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();
+    let metadata = file.metadata().file_metadata().key_value_metadata();
+    let summed = usize::try_from(Checksum::stated(metadata).unwrap().bytes).unwrap();
+    let group = file.metadata().row_group(0);
+    let won = group.columns().iter().find(|c| c.column_path().string() == "won").unwrap();
+    let (won, length) = won.byte_range();
+    let won = usize::try_from(won).unwrap()..usize::try_from(won + length).unwrap();
+    let anywhere = (0..16).map(|i| 4 + (i * 7_919 + i * i * 104_729) % (summed - 4));
+    for (i, at) in anywhere.chain(won).enumerate() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << (i % 8);
+        fs::write(&path, bytes).unwrap();
+        let fault = &alone(&folder).faults[0];
+        assert_eq!(fault.kind, FaultKind::Checksum, "{fault}");
+        assert_eq!(fault.file.as_deref(), Some("meta/episodes/chunk-000/file-000.parquet"));
+    }
+}
+
+/// One row of an episodes file with another value in a column.
+fn changed(batch: &RecordBatch, name: &str) -> ArrayRef {
+    let row = |i: usize| i == 2;
+    match name {
+        "won" => {
+            let won = batch[name].as_boolean().iter().enumerate();
+            Arc::new(won.map(|(i, won)| won.map(|won| won ^ row(i))).collect::<BooleanArray>())
+        }
+        "place" => {
+            let places = batch[name].as_primitive::<UInt8Type>().values().iter().enumerate();
+            Arc::new(UInt8Array::from_iter_values(
+                places.map(|(i, &p)| if row(i) { 3 - p } else { p }),
+            ))
+        }
+        "ticks" => {
+            let ticks = batch[name].as_primitive::<UInt32Type>().values().iter().enumerate();
+            Arc::new(UInt32Array::from_iter_values(ticks.map(|(i, &t)| t + u32::from(row(i)))))
+        }
+        "end" => {
+            let ends = batch[name].as_string::<i32>().iter().flatten().enumerate();
+            let other = |end| if end == "lost" { "draw" } else { "lost" };
+            let ends = ends.map(|(i, end)| if row(i) { other(end) } else { end });
+            Arc::new(StringArray::from_iter_values(ends))
+        }
+        _ => {
+            let numbers = batch[name].as_primitive::<UInt64Type>().values().iter().enumerate();
+            Arc::new(UInt64Array::from_iter_values(numbers.map(|(i, &n)| n ^ u64::from(row(i)))))
+        }
+    }
+}
+
+#[test]
+fn each_column_of_an_episodes_file_is_compared_with_the_games() {
+    for name in ["won", "place", "ticks", "seed", "end", "game"] {
+        let folder = rows(2);
+        let path = episodes_file(&folder);
+        let mut id = 0;
+        rewrite(&path, |_, batch| {
+            id = ids(&batch)[2];
+            with_column(&batch, name, changed(&batch, name))
+        });
+        let found = with_games(&folder, 2);
+        let about =
+            |fault: &Fault| fault.kind == FaultKind::Episodes && fault.episode_id == Some(id);
+        assert!(found.faults.iter().any(about), "{name}: {:?}", found.faults);
+        // All but the place can be seen to be wrong without a game.
+        assert_eq!(alone(&folder).is_sound(), name == "place", "{name}");
     }
 }
 

@@ -146,6 +146,9 @@ impl GamesFile {
         if root.starts_with("s3:") {
             return Err(DataError::InStorage(root.to_owned()));
         }
+        if root.is_dir() && !root.join("data").exists() {
+            return Err(DataError::NoDataset(root.to_owned()));
+        }
         let mut files = Vec::new();
         let mut folders = vec![root.join("data")];
         while let Some(folder) = folders.pop() {
@@ -251,6 +254,11 @@ impl Iterator for GamesFile {
 
 /// Checks that a file has the columns of games.
 fn check_columns(schema: &Schema, path: &Path) -> Result<(), DataError> {
+    use crate::schema::column::{AGENT_ID, STEP};
+    if [AGENT_ID, STEP].iter().all(|name| schema.field_with_name(name).is_ok()) {
+        let (path, found) = (path.to_owned(), "experiences".to_owned());
+        return Err(DataError::WrongKind { path, found, wanted: "games" });
+    }
     for field in crate::schema::games().fields() {
         let expected = field.data_type();
         let found = schema.field_with_name(field.name());

@@ -206,8 +206,10 @@ impl Multipart {
 
 impl Drop for Multipart {
     fn drop(&mut self) {
-        // After an error or a panic; if storage cannot be reached, --resume ends the upload.
-        if self.parts.is_some() {
+        // After an error or a panic; if storage cannot be reached, --resume ends the upload. The id
+        // is the one known here: the file that holds it may be what could not be written.
+        if let Some((id, _)) = self.parts.take() {
+            drop(self.bucket.abort(&self.name, &id));
             drop(self.bucket.remove(&unfinished(&self.name)));
         }
     }

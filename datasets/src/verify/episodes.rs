@@ -6,14 +6,17 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{Float64Type, Int32Type, UInt8Type, UInt32Type, UInt64Type},
 };
+use systems::start::MAX_PLAYERS;
 
 use super::{
     DataFile, Fault, FaultKind, Verified, builder,
     rows::{self, RowGroup, Run},
+    told_of,
 };
 use crate::{
     error::DataError,
     schema::{self, column, episode},
+    table::EpisodeRow,
 };
 
 /// One row of `meta/episodes`.
@@ -25,6 +28,9 @@ pub(crate) struct Told {
     /// First row within the file.
     pub(crate) row: u64,
     pub(crate) length: u32,
+    pub(crate) ticks: u32,
+    pub(crate) has_won: bool,
+    pub(crate) place: u8,
     pub(crate) end: String,
     pub(crate) file: String,
     pub(crate) run: Run,
@@ -53,8 +59,7 @@ impl Names {
 
 /// What `meta/episodes` tells of a data file; nothing, with a fault or a note, if it cannot be read.
 pub(super) fn read(root: &Path, number: usize, file: &DataFile, found: &mut Verified) -> Vec<Told> {
-    let name = file.name.replacen("data/", "meta/episodes/", 1);
-    let path = root.join(&name);
+    let DataFile { path, name } = told_of(root, file);
     if !path.is_file() {
         if root.is_dir() && root.join("meta/info.json").is_file() {
             let text = format!("there is no {name} that tells of its episodes");
@@ -100,10 +105,15 @@ fn rows_of(batch: &RecordBatch) -> Option<Vec<Told>> {
         u64s(episode::GAME)?,
         u64s(episode::ROW)?,
     );
-    let (agents, heights, widths) =
-        (u8s(column::AGENT_ID)?, u8s(column::HEIGHT)?, u8s(column::WIDTH)?);
-    let (lengths, counts, groups) =
-        (u32s(episode::LENGTH)?, u32s(episode::ROWS)?, u32s(episode::ROW_GROUP)?);
+    let (agents, heights, widths, places) =
+        (u8s(column::AGENT_ID)?, u8s(column::HEIGHT)?, u8s(column::WIDTH)?, u8s(episode::PLACE)?);
+    let (lengths, ticks, counts, groups) = (
+        u32s(episode::LENGTH)?,
+        u32s(episode::TICKS)?,
+        u32s(episode::ROWS)?,
+        u32s(episode::ROW_GROUP)?,
+    );
+    let won = batch.column_by_name(episode::WON)?.as_boolean_opt()?;
     let (ends, files) = (texts(episode::END)?, texts(episode::FILE)?);
     let policies = batch.column_by_name(column::POLICY)?.as_dictionary_opt::<Int32Type>()?;
     let names = policies.values().as_string_opt::<i32>()?;
@@ -115,6 +125,9 @@ fn rows_of(batch: &RecordBatch) -> Option<Vec<Told>> {
             row_group: groups.value(i) as usize,
             row: rows.value(i),
             length: lengths.value(i),
+            ticks: ticks.value(i),
+            has_won: won.value(i),
+            place: places.value(i),
             end: ends.value(i).to_owned(),
             file: files.value(i).to_owned(),
             run: Run {
@@ -141,6 +154,24 @@ pub(super) fn compare(told: &[Told], groups: &[RowGroup], file: &str, found: &mu
     let mut before = 0;
     let mut rest = told.iter();
     let mut last: Option<&Told> = None;
+    for told in told {
+        if let Some(text) = contradiction(told) {
+            let fault = Fault::new(FaultKind::Episodes, text);
+            found.add([fault.of(Some(told.game), told.run.episode_id).in_file(file)]);
+        }
+    }
+    let strange = told.windows(2).filter(|pair| {
+        let game = |told: &Told| (told.seed, told.game, told.ticks);
+        pair[0].run.episode_id == pair[1].run.episode_id && game(&pair[0]) != game(&pair[1])
+    });
+    let strange: Vec<Fault> = strange
+        .map(|pair| {
+            let text = "meta/episodes says another seed, game or ticks of each of its players";
+            let fault = Fault::new(FaultKind::Episodes, text.to_owned());
+            fault.of(Some(pair[1].game), pair[1].run.episode_id).in_file(file)
+        })
+        .collect();
+    found.add(strange);
     for (number, group) in groups.iter().enumerate() {
         for run in &group.runs {
             let Some(told) = rest.next() else {
@@ -198,12 +229,43 @@ fn difference(told: &Told, run: &Run, row_group: usize, file: &str) -> Option<St
         ("return", told.run.sum_of_rewards.to_string(), run.sum_of_rewards.to_string()),
         ("truncated", told.run.was_truncated.to_string(), run.was_truncated.to_string()),
     ];
-    let known = ["won", "lost", "draw", "truncated"].contains(&told.end.as_str());
-    if !known {
-        return Some(format!("meta/episodes says end {:?}, which means nothing", told.end));
-    }
     let difference = pairs.into_iter().find(|(_, told, found)| told != found);
     difference.map(|(name, told, found)| {
         format!("meta/episodes says {name} {told} of player {}, the rows say {found}", run.agent_id)
     })
+}
+
+/// What one row of `meta/episodes` says that cannot be, whatever the rows are.
+fn contradiction(told: &Told) -> Option<String> {
+    let Told { end, has_won, place, ticks, length, .. } = told;
+    let agent = told.run.agent_id;
+    let ends_with_game = ["won", "draw", "truncated"].contains(&end.as_str());
+    let text = match () {
+        () if !["won", "lost", "draw", "truncated"].contains(&end.as_str()) => {
+            format!("end {end:?}, which means nothing")
+        }
+        () if *has_won != (end == "won") => format!("won {has_won} and end {end:?}"),
+        () if !(1..=MAX_PLAYERS).contains(&usize::from(*place)) => format!("place {place}"),
+        () if length > ticks => format!("length {length} in a game of {ticks} ticks"),
+        () if ends_with_game && length < ticks => {
+            format!("end {end:?} after {length} of the game's {ticks} ticks")
+        }
+        () => return None,
+    };
+    Some(format!("meta/episodes says of player {agent}: {text}"))
+}
+
+/// The first thing in which a row of `meta/episodes` is not what the game played again gives.
+pub(super) fn unlike_game(told: &Told, played: &EpisodeRow) -> Option<String> {
+    let pairs = [
+        ("seed", told.seed.to_string(), played.seed.to_string()),
+        ("game", told.game.to_string(), played.game.to_string()),
+        ("ticks", told.ticks.to_string(), played.ticks.to_string()),
+        ("won", told.has_won.to_string(), played.has_won.to_string()),
+        ("place", told.place.to_string(), played.place.to_string()),
+        ("end", told.end.clone(), played.end.to_owned()),
+    ];
+    let (name, told, found) = pairs.into_iter().find(|(_, told, found)| told != found)?;
+    let agent = played.agent_id;
+    Some(format!("meta/episodes says {name} {told} of player {agent}, played again it is {found}"))
 }

@@ -14,7 +14,7 @@ mod replayed;
 mod rows;
 
 pub(crate) use episodes::{Told, read_file};
-pub(crate) use rows::{Run, read, runs_of};
+pub(crate) use rows::{Run, read, refuse_others, runs_of};
 
 use std::{
     collections::HashSet,
@@ -33,7 +33,7 @@ use crate::{
     info::{StoredInfo, StoredTotals},
     parquet_input,
     produce::Producer,
-    schema,
+    schema, threads,
 };
 
 /// Faults after which nothing more is looked for.
@@ -122,6 +122,8 @@ pub struct Verified {
     pub games_played: u64,
     /// Rows that were compared with those of games played again.
     pub rows_compared: u64,
+    /// Why no row of experiences was compared with its game, if none was.
+    pub not_compared: Option<String>,
     /// What was not looked at, and why.
     pub notes: Vec<String>,
     /// What does not hold, in the order of the dataset; no more than a hundred.
@@ -191,13 +193,15 @@ pub fn verify<P: Producer>(
         Some(info) => info.kind.clone(),
         None => kind_of(files.first(), root)?,
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| {
-        DataError::from(systems::world::WorldError::Threads { threads, reason: e.to_string() })
-    })?;
+    let pool = threads::pool(threads)?;
     let mut found = Verified { kind, notes: Vec::from_iter(uncounted), ..Verified::default() };
     found.totals.files = files.len() as u64;
     pool.install(|| {
-        checksums(&files, &mut found);
+        let told = files
+            .iter()
+            .map(|file| told_of(root, file))
+            .filter(|told| told.name.starts_with("meta/") && told.path.is_file());
+        checksums(&files.iter().cloned().chain(told).collect::<Vec<_>>(), &mut found);
         match found.kind.as_str() {
             "games" => games::verify(&files, &mut found),
             _ => rows::verify(root, &files, info.as_ref(), reference, &mut found)?,
@@ -211,17 +215,37 @@ pub fn verify<P: Producer>(
     Ok(found)
 }
 
-/// Takes out the one file that a run which was ended may have finished and not counted yet, and tells
-/// of it.
+/// Rows in the data files of a folder, or in a single file, as their footers count them.
+///
+/// # Errors
+///
+/// Files that cannot be read.
+pub fn rows(root: &Path) -> Result<u64, DataError> {
+    let mut rows = 0_u64;
+    for path in GamesFile::paths(root)? {
+        let of_file = builder(&path)?.metadata().file_metadata().num_rows();
+        rows = rows.saturating_add(u64::try_from(of_file).unwrap_or(0));
+    }
+    Ok(rows)
+}
+
+/// Takes out the files that `meta/info.json` of a run which was ended does not count, and tells of
+/// them. The run may have finished one since it counted last; one that puts parts together counts at
+/// its end, and one that replaces a dataset finds the files of the old one.
 fn uncounted(info: &StoredInfo, files: &mut Vec<DataFile>) -> Option<String> {
-    if files.len() as u64 != info.totals.files + 1 {
+    let counted = usize::try_from(info.totals.files).unwrap_or(usize::MAX);
+    if files.len() <= counted {
         return None;
     }
-    let file = files.pop()?;
+    let more = files.split_off(counted);
+    let others = match more.len() {
+        1 => String::new(),
+        n => format!(" and {} after it", n - 1),
+    };
     Some(format!(
-        "{}: the run was ended before meta/info.json counted it: it was not looked at, and --resume \
-         writes it again",
-        file.name
+        "{}{others}: the run was ended before meta/info.json counted it: it was not looked at, and \
+         to go on or to begin anew writes it again",
+        more[0].name
     ))
 }
 
@@ -249,6 +273,12 @@ pub(crate) fn builder(
 ) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, DataError> {
     let file = std::fs::File::open(path).map_err(error::file(path, "open the file"))?;
     parquet_input::open_with_schema(path, file)
+}
+
+/// The file of `meta/episodes` that tells of a data file, which games have none of.
+fn told_of(root: &Path, file: &DataFile) -> DataFile {
+    let name = file.name.replacen("data/", "meta/episodes/", 1);
+    DataFile { path: root.join(&name), name }
 }
 
 /// Compares the bytes of each file with the checksum in its footer.

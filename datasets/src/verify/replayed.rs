@@ -1,6 +1,6 @@
 //! Experiences beside the rows of their games, played again.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use arrow::array::{Array, RecordBatch};
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use systems::{record::GameRecord, reward::Reward, rows::RowFormat};
 
 use super::{
     DataFile, Fault, FaultKind, Verified, builder,
-    episodes::Names,
+    episodes::{Names, Told, unlike_game},
     rows::{self, RowGroup, Run},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     produce::Producer,
     schema::{self, column},
     seats::Seats,
+    table::{EpisodeRow, check_canvas, note_episode},
 };
 
 /// Columns that learners fill, of which a game knows nothing.
@@ -57,7 +58,9 @@ impl<'p, P: Producer> Replay<'p, P> {
         let (format, layout) = (schema::format_of(&schema)?, schema::layout_of(&schema));
         let reward = info.and_then(|info| serde_json::from_value(info.reward.clone()).ok());
         let Some(reward) = reward else {
-            found.notes.push("no reward is known: rows were not compared with games".to_owned());
+            let reason = "no one reward is known of all rows: verify the parts one by one";
+            found.notes.push(format!("rows were not compared with games: {reason}"));
+            found.not_compared = Some(reason.to_owned());
             return None;
         };
         let seats = info.and_then(|info| info.players.clone()).map_or(Seats::ALL, Seats::of);
@@ -71,10 +74,13 @@ impl<'p, P: Producer> Replay<'p, P> {
         &mut self,
         file: &DataFile,
         groups: &[RowGroup],
+        told_rows: &[Told],
         names: &Names,
         found: &mut Verified,
     ) -> Result<(), DataError> {
         let at_once = rayon::current_num_threads().max(1);
+        let told = |told: &Told| ((told.run.episode_id, told.run.agent_id), told.clone());
+        let told: HashMap<_, _> = told_rows.iter().map(told).collect();
         let mut numbers = 0..groups.len();
         while !self.has_stopped {
             let mut work = Vec::with_capacity(at_once);
@@ -91,7 +97,8 @@ impl<'p, P: Producer> Replay<'p, P> {
             if work.is_empty() {
                 break;
             }
-            let results: Vec<_> = work.par_iter().map(|work| self.row_group(file, work)).collect();
+            let results: Vec<_> =
+                work.par_iter().map(|work| self.row_group(file, work, &told)).collect();
             for (work, result) in work.iter().zip(results) {
                 match result {
                     Ok((rows, fault)) => {
@@ -135,6 +142,10 @@ impl<'p, P: Producer> Replay<'p, P> {
                 let fault = Fault::new(FaultKind::Order, text).of(Some(index), expected);
                 return Ok(Some(fault));
             }
+            if let Err(error) = check_canvas(&game.record, &self.format) {
+                let fault = Fault::new(FaultKind::Rows, error.to_string());
+                return Ok(Some(fault.of(Some(index), id)));
+            }
             let here = runs[at..].iter().take_while(|run| run.episode_id == id);
             let seats: Vec<usize> = here.map(|run| usize::from(run.agent_id)).collect();
             at += seats.len();
@@ -154,18 +165,24 @@ impl<'p, P: Producer> Replay<'p, P> {
 
     /// Compares the rows of a row group with its games played again: how many agree, and the first
     /// that does not.
-    fn row_group(&self, file: &DataFile, work: &Work) -> Result<(u64, Option<Fault>), DataError> {
+    fn row_group(
+        &self,
+        file: &DataFile,
+        work: &Work,
+        told: &HashMap<(u64, u8), Told>,
+    ) -> Result<(u64, Option<Fault>), DataError> {
         let batch = rows::read(&file.path, work.row_group, None)?;
         let mut expander = Expander::new(self.format, self.reward)?;
         let mut dense = self.layout.map(|layout| DenseRows::new(layout, self.format));
         let (mut at, mut fault) = (0, None);
-        // Games with the same seats are played side by side.
+        let mut episodes: Vec<EpisodeRow> = Vec::new();
         for part in work.parts.chunk_by(|a, b| a.1 == b.1) {
             let games: Vec<&GameRecord> = part.iter().map(|(game, _)| &game.record).collect();
             let seats = part[0].1;
             let result = expander.expand(Batch { games: &games, seats }, |agent, rows| {
+                let record = games[agent.game];
+                note_episode(&mut episodes, agent, record, 0);
                 if fault.is_none() {
-                    let record = games[agent.game];
                     let agent = (agent, rows);
                     fault = self.agent(&batch, &mut at, agent, record, dense.as_mut())?;
                 }
@@ -180,7 +197,13 @@ impl<'p, P: Producer> Replay<'p, P> {
                 other => other?,
             }
         }
-        Ok((at as u64, fault))
+        let unlike = |played: &EpisodeRow| {
+            let told = told.get(&(played.episode_id, played.agent_id))?;
+            let text = unlike_game(told, played)?;
+            let fault = Fault::new(FaultKind::Episodes, text);
+            Some(fault.of(Some(played.game), played.episode_id))
+        };
+        Ok((at as u64, fault.or_else(|| episodes.iter().find_map(unlike))))
     }
 
     /// Compares the next rows of a batch with those of an agent.

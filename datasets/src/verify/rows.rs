@@ -100,7 +100,7 @@ pub(super) fn verify<P: Producer>(
         }
         episodes::compare(&told, &row_groups, &file.name, found);
         if let Some(replay) = &mut replay {
-            replay.compare(file, &row_groups, &names, found)?;
+            replay.compare(file, &row_groups, &told, &names, found)?;
         }
         if found.has_enough() {
             return Ok(());
@@ -116,7 +116,7 @@ pub(super) fn verify<P: Producer>(
 fn row_groups(file: &DataFile) -> Result<Vec<RowGroup>, Fault> {
     let unreadable = |error: DataError| Fault::new(FaultKind::Unreadable, error.to_string());
     let builder = builder(&file.path).map_err(unreadable)?;
-    check_columns(builder.schema())?;
+    check_columns(builder.schema()).map_err(|text| Fault::new(FaultKind::Columns, text))?;
     let row_groups = builder.metadata().num_row_groups();
     let groups: Vec<_> = (0..row_groups)
         .into_par_iter()
@@ -128,30 +128,39 @@ fn row_groups(file: &DataFile) -> Result<Vec<RowGroup>, Fault> {
     Ok(groups)
 }
 
-fn check_columns(found: &Schema) -> Result<(), Fault> {
-    let wrong = |text: String| Fault::new(FaultKind::Columns, text);
+/// Holds columns against those of experiences: names, types, sizes, and what their metadata say.
+pub(crate) fn check_columns(found: &Schema) -> Result<(), String> {
     let format = schema::format_of(found)
-        .ok_or_else(|| wrong("its columns are not those of experiences".to_owned()))?;
+        .ok_or_else(|| "its columns are not those of experiences".to_owned())?;
     let expected = match schema::layout_of(found) {
         Some(layout) => schema::dense_experiences(&format, layout),
         None => schema::experiences(&format),
     };
     let pairs = expected.fields().iter().zip(found.fields());
     if let Some((expected, found)) = pairs.clone().find(|(expected, found)| expected != found) {
-        let text = format!(
+        return Err(format!(
             "column {:?} is not as version {} has it: it is {} with {:?}",
             expected.name(),
             schema::VERSION,
             found.data_type(),
             found.metadata()
-        );
-        return Err(wrong(text));
+        ));
     }
     let (found, expected) = (found.fields().len(), expected.fields().len());
     if found == expected {
         return Ok(());
     }
-    Err(wrong(format!("it has {found} columns, experiences have {expected}")))
+    Err(format!("it has {found} columns, experiences have {expected}"))
+}
+
+/// Refuses a file whose rows are not experiences as this version has them, before bytes of theirs
+/// are taken for planes.
+pub(crate) fn refuse_others(path: &Path, found: &Schema) -> Result<(), DataError> {
+    if let Some(kind) = found.metadata().get(schema::KIND).filter(|kind| *kind != "experiences") {
+        let (path, found) = (path.to_owned(), kind.clone());
+        return Err(DataError::WrongKind { path, found, wanted: "experiences" });
+    }
+    check_columns(found).map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })
 }
 
 /// The rows of a row group, all columns of it or some.
@@ -161,7 +170,11 @@ pub(crate) fn read(
     columns: Option<&[&str]>,
 ) -> Result<RecordBatch, DataError> {
     let builder = builder(path)?;
-    let rows = builder.metadata().row_groups().get(row_group).map_or(0, RowGroupMetaData::num_rows);
+    let groups = builder.metadata().row_groups();
+    let Some(rows) = groups.get(row_group).map(RowGroupMetaData::num_rows) else {
+        let problem = format!("it has {} row groups, there is no number {row_group}", groups.len());
+        return Err(DataError::Damaged { path: path.to_owned(), problem });
+    };
     let rows = usize::try_from(rows).unwrap_or(0);
     let mask = match columns {
         Some(names) => ProjectionMask::columns(builder.parquet_schema(), names.iter().copied()),

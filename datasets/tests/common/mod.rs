@@ -12,6 +12,10 @@ use std::{
     },
 };
 
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    compute::concat_batches,
+};
 use datasets::{
     DataError, Kind,
     folder::FolderOptions,
@@ -21,6 +25,7 @@ use datasets::{
     seats::Seats,
     stopwatch::Stopwatch,
 };
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use systems::{
     mapgen::{MapKind, MapSpec, Size},
     policies::Policy,
@@ -117,4 +122,32 @@ pub(crate) fn write<P: Producer>(
     threads: usize,
 ) -> Report {
     try_write(producer, kind, folder, options, threads).unwrap()
+}
+
+/// Writes a file again with other rows, row group by row group, without a checksum.
+pub(crate) fn rewrite(path: &Path, mut change: impl FnMut(usize, RecordBatch) -> RecordBatch) {
+    let builder =
+        || ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+    let (schema, groups) = (builder().schema().clone(), builder().metadata().num_row_groups());
+    let changed: Vec<RecordBatch> = (0..groups)
+        .map(|group| {
+            let reader = builder().with_row_groups(vec![group]).with_batch_size(1 << 20).build();
+            let batches: Vec<_> = reader.unwrap().map(Result::unwrap).collect();
+            change(group, concat_batches(&schema, &batches).unwrap())
+        })
+        .collect();
+    let schema = changed.first().map_or(schema, RecordBatch::schema);
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), schema, None).unwrap();
+    for batch in changed {
+        writer.write(&batch).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+}
+
+/// A batch with another column in the place of one.
+pub(crate) fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let mut columns = batch.columns().to_vec();
+    columns[batch.schema().index_of(name).unwrap()] = column;
+    RecordBatch::try_new(batch.schema(), columns).unwrap()
 }

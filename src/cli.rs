@@ -73,5 +73,40 @@ impl Cli {
 /// Prints an error and what led to it, on one line.
 #[expect(clippy::print_stderr, reason = "the one place where the binary reports an error")]
 pub(crate) fn report_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", chain(error));
+}
+
+/// An error and what led to it. Some errors, ours among them, tell their cause themselves, for who
+/// prints only them; it is not told again.
+fn chain(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use datasets::DataError;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = io::Error::other(io::Error::other("the disk is full"));
+        let error = DataError::File { path: PathBuf::from("a/b"), doing: "write", source };
+        let error = anyhow::Error::from(error);
+        assert_eq!(chain(&error), "a/b: cannot write: the disk is full");
+        assert_eq!(
+            chain(&error.context("--out a")),
+            "--out a: a/b: cannot write: the disk is full"
+        );
+    }
 }

@@ -56,16 +56,23 @@ fn wrong_values_are_named_with_the_fix() {
     let out = folder("wrong");
     let out = out.to_str().expect("a path in Unicode");
     for (args, expected) in [
-        (["--size", "20"], "--size 20"),
+        (["--size", "20"], "HEIGHTxWIDTH"),
         (["--size", "33x20"], "1 to 32"),
-        (["--players", "17"], "--players 17"),
+        (["--players", "17"], "1 to 16"),
+        (["--policies", "random,oracle"], "expander"),
+        (["--max-ticks", "0"], "--max-ticks"),
+        (["--games", "0"], "--games"),
+        (["--group-bytes", "1073741824"], "--group-bytes"),
+    ] {
+        let run = bivouac(&["generate", args[0], args[1], "--out", out]);
+        assert_eq!(run.status.code(), Some(2), "{args:?}");
+        assert!(text(&run.stderr).contains(expected), "{args:?}: {}", text(&run.stderr));
+    }
+    for (args, expected) in [
         (["--teams", "0,x"], "2v2"),
         (["--ruleset", "chess"], "chess"),
-        (["--policies", "oracle"], "random"),
         (["--reward", "dense"], "shaped"),
         (["--map", "/nowhere.map"], "/nowhere.map"),
-        (["--max-ticks", "0"], "--max-ticks 0"),
-        (["--games", "0"], "--games 0"),
     ] {
         let run = bivouac(&["generate", args[0], args[1], "--out", out]);
         assert_eq!(run.status.code(), Some(1), "{args:?}");
@@ -73,6 +80,20 @@ fn wrong_values_are_named_with_the_fix() {
         assert_eq!(text(&run.stderr).lines().count(), 1, "{}", text(&run.stderr));
     }
     assert!(!Path::new(out).exists(), "nothing is made of arguments that are wrong");
+}
+
+#[test]
+fn options_about_rows_are_refused_for_games() {
+    let out = folder("games-options");
+    let out = out.to_str().expect("a path in Unicode");
+    for option in [["--layout", "durbin9"], ["--reward", "shaped"]] {
+        let args = [&SMALL[..], &["--kind", "games", "--out", out], &option].concat();
+        let run = bivouac(&args);
+        assert_eq!(run.status.code(), Some(1), "{option:?}");
+        let told = text(&run.stderr);
+        assert!(told.contains(option[0]) && told.contains("bivouac expand"), "{told}");
+    }
+    assert!(!Path::new(out).exists(), "nothing is made of what is refused");
 }
 
 #[test]

@@ -50,6 +50,70 @@ fn copies_and_filtered_replays_are_counted_and_are_no_fault() {
 }
 
 #[test]
+fn an_import_of_nothing_is_a_dataset_without_rows() {
+    let from = replays();
+    let choice = ["--players", "15", "--quiet"];
+    for kind in ["games", "experiences"] {
+        let out = folder(&format!("import-none-{kind}"));
+        let base = ["import", shown(&from), "--out", shown(&out), "--kind", kind];
+        let run = bivouac(&[&base[..], &choice[..2]].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        let told = text(&run.stdout);
+        assert!(told.contains("no game passed") && !told.contains("import pandas"), "{told}");
+        assert!(done(&["verify", shown(&out)]).ends_with("sound\n"));
+        let found = json(&bivouac(&["inspect", shown(&out), "--json"]));
+        assert_eq!((&found["kind"], &found["totals"]["rows"]), (&kind.into(), &0.into()));
+        let run = bivouac(&[&base[..], &choice, &["--resume"]].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    }
+    let (rows, minari) = (folder("import-none-experiences"), folder("import-none-minari"));
+    done(&[&["import", shown(&from), "--out", shown(&rows)][..], &choice].concat());
+    done(&[
+        "export",
+        "minari",
+        shown(&rows),
+        "--out",
+        shown(&minari),
+        "--id",
+        "none-v0",
+        "--quiet",
+    ]);
+    let games = folder("import-none-games");
+    done(
+        &[&["import", shown(&from), "--kind", "games", "--out", shown(&games)][..], &choice]
+            .concat(),
+    );
+    let run = bivouac(&["expand", shown(&games), "--out", shown(&folder("import-none-rows"))]);
+    assert!(text(&run.stderr).contains("there is no game in"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn faults_of_an_import_are_told_again_by_a_run_that_goes_on() {
+    let (from, out) = (folder("import-faults"), folder("import-faults-out"));
+    fs::create_dir_all(&from).expect("a folder");
+    for (name, to) in [("syn_2v2", "a"), ("syn_2v2", "copy"), ("syn_idle", "c")] {
+        let to = from.join(to).with_extension("gior");
+        fs::copy(replays().join(name).with_extension("gior"), to).expect("a copy");
+    }
+    fs::write(from.join("b.gior"), "no replay").expect("a file");
+    let base = ["import", shown(&from), "--out", shown(&out), "--kind", "games", "--resume"];
+    for is_first in [true, false] {
+        let run = bivouac(&[&base[..], &["--json"]].concat());
+        assert_eq!(run.status.code(), Some(3), "{}", text(&run.stderr));
+        let summary = json(&run);
+        let reasons = serde_json::json!({"duplicate": 1, "not a valid replay": 1});
+        assert_eq!(summary["skipped_by_reason"], reasons);
+        assert_eq!(summary["skipped_before"], if is_first { 0 } else { 2 });
+        let info = fs::read_to_string(out.join("meta/info.json")).expect("info");
+        let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
+        assert_eq!(info["skipped"], reasons);
+    }
+    let run = bivouac(&base);
+    assert_eq!(run.status.code(), Some(3));
+    assert!(text(&run.stdout).contains("not a valid replay: 1"), "{}", text(&run.stdout));
+}
+
+#[test]
 fn imported_rows_are_compared_with_the_replays_as_long_as_these_are_there() {
     let from = folder("import replays");
     fs::create_dir_all(&from).expect("a folder");

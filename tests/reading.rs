@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{bivouac, done, folder, json, parquet_files, shown, text};
+use common::{bivouac, done, folder, json, parquet_files, shown, text, tree};
 
 /// Games with every way to end, on small boards.
 const GAMES: [&str; 9] =
@@ -22,6 +22,21 @@ fn expanded_rows_have_the_bytes_of_those_written_while_played() {
         assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
         assert_eq!((&json(&run)["games"], &json(&run)["episodes"]), (&30.into(), &60.into()));
         assert!(parquet_files(&played) == parquet_files(&expanded));
+    }
+}
+
+#[test]
+fn games_are_not_expanded_over_themselves() {
+    let games = folder("expand-in-place");
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    let before = tree(&games);
+    let file = games.join("data/chunk-000/file-000.parquet");
+    let inside = games.join("rows");
+    for (input, out) in [(&games, &games), (&file, &games), (&games, &inside)] {
+        let run = bivouac(&["expand", shown(input), "--out", shown(out), "--force"]);
+        assert_eq!(run.status.code(), Some(1));
+        assert!(text(&run.stderr).contains("name a folder apart from it"), "{}", text(&run.stderr));
+        assert!(tree(&games) == before, "the games are as they were");
     }
 }
 
@@ -67,7 +82,7 @@ fn what_holds_no_games_cannot_be_expanded() {
     let (rows, out) = (folder("no-games"), folder("no-games-out"));
     done(&[&GAMES[..], &["--quiet", "--out", shown(&rows)]].concat());
     for (path, expected) in [
-        (shown(&rows), "column \"seed\""),
+        (shown(&rows), "it holds experiences, and games are needed"),
         ("/nowhere", "/nowhere"),
         ("s3://bucket/games", "copy it to a folder first"),
     ] {
@@ -213,4 +228,57 @@ fn dense_rows_are_expanded_verified_and_told_apart_from_compact_ones() {
     let run = bivouac(&["generate", "--layout", "rgb", "--out", "x"]);
     assert_eq!(run.status.code(), Some(2));
     assert!(text(&run.stderr).contains("generals-bots"), "{}", text(&run.stderr));
+}
+
+#[test]
+fn verify_says_so_if_no_row_was_compared_with_its_game() {
+    let (games, rows) = (folder("unplayed-games"), folder("unplayed-rows"));
+    done(&[&GAMES[..], &["--kind", "games", "--quiet", "--out", shown(&games)]].concat());
+    done(&["expand", shown(&games), "--quiet", "--out", shown(&rows)]);
+    assert!(done(&["verify", shown(&rows)]).ends_with("\nsound\n"));
+    let moved = folder("unplayed-moved");
+    fs::rename(&games, &moved).expect("it can be moved");
+    let told = done(&["verify", shown(&rows)]);
+    let last = told.lines().last().expect("a line");
+    assert!(last.starts_with("sound as far as checked: no row was compared"), "{told}");
+    assert!(last.contains("unplayed-games"), "{told}");
+    let found = json(&bivouac(&["verify", shown(&rows), "--json"]));
+    assert!(found["not_compared"].as_str().is_some_and(|reason| reason.contains("unplayed-games")));
+    let told = done(&["verify", shown(&rows), "--no-replay"]);
+    assert!(told.ends_with("because --no-replay was given\n"), "{told}");
+    let told = done(&["verify", shown(&rows), "--games", shown(&moved)]);
+    assert!(told.ends_with("\nsound\n"), "{told}");
+    // Games are in their file themselves.
+    let file = moved.join("data/chunk-000/file-000.parquet");
+    let told = done(&["verify", shown(&file)]);
+    assert!(told.contains("30 games played again") && !told.contains("not played again"), "{told}");
+}
+
+#[test]
+fn a_command_in_a_dataset_cannot_make_verify_play_for_ever() {
+    let rows = folder("endless-rows");
+    let run =
+        ["generate", "--games", "2", "--size", "9x7", "--max-ticks", "9", "--policies", "random"];
+    done(&[&run[..], &["--quiet", "--out", shown(&rows)]].concat());
+    let path = rows.join("meta/info.json");
+    let info = fs::read_to_string(&path).expect("info");
+    let endless = info
+        .replace("--games 2 ", "--games 18446744073709551615 ")
+        .replace("--size 9x7", "--size random")
+        .replace("--max-ticks 9 ", "--max-ticks 4294967295 ");
+    assert_ne!(endless, info);
+    fs::write(&path, endless).expect("it can be written");
+    let run = bivouac(&["verify", shown(&rows), "--quiet"]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
+}
+
+#[test]
+fn what_is_no_dataset_is_said_to_be_none() {
+    let nothing = folder("no-dataset");
+    fs::create_dir_all(&nothing).expect("a folder");
+    for command in [&["inspect"][..], &["verify"], &["export", "minari"]] {
+        let run = bivouac(&[command, &[shown(&nothing)]].concat());
+        assert_eq!(run.status.code(), Some(1));
+        assert!(text(&run.stderr).contains("it is no dataset"), "{}", text(&run.stderr));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{folder, shown, tree};
+use common::{folder, json, shown, tree};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
@@ -137,6 +137,46 @@ fn what_cannot_be_merged_is_refused_with_the_reason() {
     fs::write(&path, cut).expect("it can be written");
     let told = refuse(&[a, b]);
     assert!(told.contains("part-1") && told.contains("--resume"), "{told}");
+}
+
+#[test]
+fn parts_are_not_merged_into_one_of_them() {
+    let parts = shards("shards-in-place", "games");
+    let before = tree(parts[0].parent().expect("their folder"));
+    for out in [
+        parts[0].clone(),
+        parts[1].join("all"),
+        folder("shards-in-place-none").join("../shards-in-place"),
+    ] {
+        fs::create_dir_all(folder("shards-in-place-none")).expect("a folder");
+        let run = bivouac(&["merge", shown(&parts[0]), shown(&parts[1]), "--force"], &out);
+        assert_eq!(run.status.code(), Some(1));
+        assert!(error(&run).contains("name a folder apart from it"), "{}", error(&run));
+        assert!(tree(parts[0].parent().expect("their folder")) == before, "all is as it was");
+    }
+}
+
+#[test]
+fn rows_that_were_merged_are_compared_with_the_games_of_all_parts() {
+    let parts = shards("shards-verified", "experiences");
+    let root = parts[0].parent().expect("their folder");
+    let (first, all) = (root.join("first"), root.join("all"));
+    made(&["merge", shown(&parts[0]), shown(&parts[1])], &first);
+    made(&["merge", shown(&first), shown(&parts[2])], &all);
+    for (merged, games) in [(&first, 24), (&all, 37)] {
+        let found = json(&common::bivouac(&["verify", shown(merged), "--json"]));
+        assert_eq!((&found["is_sound"], &found["games_played"]), (&true.into(), &games.into()));
+        assert_eq!(found["rows_compared"], found["totals"]["rows"], "{found}");
+    }
+    // Parts with several rewards have none that could be told of the whole.
+    let other = root.join("other");
+    let run =
+        ["generate", "--games", "2", "--size", "random", "--max-ticks", "90", "--reward", "shaped"];
+    made(&[&run[..], &["--seed", "6"]].concat(), &other);
+    let mixed = root.join("mixed");
+    made(&["merge", shown(&first), shown(&other)], &mixed);
+    let told = common::done(&["verify", shown(&mixed)]);
+    assert!(told.contains("sound as far as checked") && told.contains("reward"), "{told}");
 }
 
 #[test]

@@ -14,14 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{bail, ensure};
 use datasets::{
+    Kind,
+    error::ImportError,
     folder::FolderOptions,
+    layouts::Layout,
     pipeline::{self, Control, Plan},
     produce::Producer,
     stopwatch::Stopwatch,
 };
 
-use super::{progress::Progress, summary};
+use super::{game_options, progress::Progress, summary};
 
 /// Exit code of a run that did a part: inputs were skipped, or it was stopped.
 const IN_PART: u8 = 3;
@@ -43,6 +47,28 @@ impl KindName {
             Self::Games => "games",
         }
     }
+}
+
+/// The table that options ask for, with `rows` for experiences. Games have no rows, so options about
+/// rows are refused for them.
+pub(super) fn table(
+    kind: KindName,
+    layout: Option<Layout>,
+    reward: &str,
+    rows: impl FnOnce() -> Kind,
+) -> anyhow::Result<Kind> {
+    if kind == KindName::Experiences {
+        return Ok(rows());
+    }
+    if let Some(layout) = layout {
+        bail!("--layout {layout}: --kind games has no observations: pass it to `bivouac expand`");
+    }
+    let is_usual = reward == game_options::REWARD;
+    ensure!(
+        is_usual,
+        "--reward {reward}: --kind games has no rewards: pass it to `bivouac expand`"
+    );
+    Ok(Kind::Games)
 }
 
 /// A size, written `HEIGHTxWIDTH`.
@@ -89,9 +115,10 @@ pub(super) struct Output {
     #[arg(long, default_value_t = FolderOptions::default().file_bytes, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
     file_bytes: u64,
-    /// Bytes of a row group before encoding; each thread needs some times as much memory
+    /// Bytes of a row group before encoding, 512 MiB at most; each thread needs some times as much
+    /// memory
     #[arg(long, default_value_t = FolderOptions::default().group_bytes as u64, value_name = "N",
-          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+          value_parser = clap::value_parser!(u64).range(1..=1 << 29))]
     group_bytes: u64,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -193,7 +220,8 @@ pub(super) fn run<P: Producer>(
     } else if shows {
         summary::print(&told);
     }
-    let has_faults = report.skipped_before > 0
+    let is_fault = |reason: &String| !ImportError::is_kind_of_choice(reason);
+    let has_faults = report.skipped_before.keys().any(is_fault)
         || report.skipped.iter().any(|skipped| !skipped.reason.is_choice());
     let in_part = report.was_stopped || has_faults;
     Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })

@@ -52,7 +52,7 @@ Examples:
   bivouac expand selfplay --layout durbin9 --out dense
   bivouac expand a/data/chunk-000/file-000.parquet b --canvas 32x32 --out both
 
-Games are played again in one world, thousands side by side. With the reward and canvas of a
+Games are played again, a few at a time on each thread. With the reward and canvas of a
 `generate --kind experiences`, the data files have the same bytes as those it writes. A game that
 ends otherwise than its row says is an error that names it.
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use systems::{
     mapgen::{MapSpec, Size},
     policies::Policy,
@@ -14,19 +14,22 @@ use systems::{
     rollout::{Maps, RolloutSpec},
     rows::RowFormat,
     rules::ruleset::Ruleset,
-    start::Start,
+    start::{MAX_PLAYERS, Start},
 };
 
 use super::dataset_run::Canvas;
+
+/// The reward where no other is named.
+pub(super) const REWARD: &str = "sparse";
 
 /// Which games are played, and what their rows look like.
 #[derive(clap::Args, Clone)]
 pub(super) struct GameOptions {
     /// Board, as rows x columns, or `random` for sizes as in the real game
-    #[arg(long, default_value = "20x20", value_name = "HxW|random")]
+    #[arg(long, default_value = "20x20", value_name = "HxW|random", value_parser = size)]
     pub(super) size: String,
     /// Number of players, each for himself unless --teams says otherwise
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = players)]
     pub(super) players: Option<usize>,
     /// Team of each seat (0,0,1,1), or sizes of teams (2v2)
     #[arg(long, value_name = "TEAMS")]
@@ -38,18 +41,19 @@ pub(super) struct GameOptions {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "players", "teams"])]
     pub(super) map: Option<PathBuf>,
     /// Built-in policies that take the seats in turn [default: all of them]
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B", value_parser = policy)]
     pub(super) policies: Vec<String>,
     /// Tick at which a game is cut off
-    #[arg(long, default_value_t = 500, value_name = "N")]
+    #[arg(long, default_value_t = 500, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_ticks: u32,
     /// Seed of everything
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) seed: u64,
     /// Reward: sparse, shaped, potential, or a .toml file of weights
-    #[arg(long, default_value = "sparse", value_name = "NAME|FILE")]
+    #[arg(long, default_value = REWARD, value_name = "NAME|FILE")]
     pub(super) reward: String,
-    /// Pad observations to this size [default: the largest board]
+    /// Pad observations to this size [default: the largest board that there can be]
     #[arg(long, value_name = "HxW")]
     pub(super) canvas: Option<Canvas>,
 }
@@ -58,9 +62,8 @@ impl GameOptions {
     /// The first `games` games, and a form that all their rows fit.
     pub(super) fn rollout(&self, games: u64) -> anyhow::Result<(RolloutSpec, RowFormat)> {
         let ruleset = Arc::new(ruleset(&self.ruleset)?);
-        ensure!(self.max_ticks > 0, "--max-ticks 0 leaves nothing to play: allow at least 1");
-        let policies = policies(&self.policies)?;
-        let (maps, largest, players) = maps(self, &ruleset, games)?;
+        let policies = policies(&self.policies);
+        let (maps, largest, players) = maps(self, &ruleset)?;
         let Canvas { height, width } = self.canvas.unwrap_or(largest);
         let has_owners = players > 2;
         let format = RowFormat { height, width, has_builds: ruleset.builds(), has_owners };
@@ -100,27 +103,48 @@ fn is_toml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-/// The policies of these names, or all that are built in.
-fn policies(names: &[String]) -> anyhow::Result<Vec<Policy>> {
-    let known = || Policy::ALL.iter().filter(|(policy, _)| *policy != Policy::External);
+/// The policies of these names, which are known, or all that are built in.
+fn policies(names: &[String]) -> Vec<Policy> {
     if names.is_empty() {
-        return Ok(known().map(|(policy, _)| *policy).collect());
+        return built_in().map(|(policy, _)| policy).collect();
     }
-    let find = |wanted: &String| {
-        known().find(|(_, name)| name == wanted).map(|(policy, _)| *policy).with_context(|| {
-            let built_in: Vec<&str> = known().map(|(_, name)| *name).collect();
-            format!("--policies: {wanted:?} is not built in: use {}", built_in.join(", "))
-        })
-    };
-    names.iter().map(find).collect()
+    let find =
+        |name: &String| built_in().find(|(_, known)| known == name).map(|(policy, _)| policy);
+    names.iter().filter_map(find).collect()
+}
+
+fn built_in() -> impl Iterator<Item = (Policy, &'static str)> {
+    Policy::ALL.iter().copied().filter(|(policy, _)| *policy != Policy::External)
+}
+
+/// A name of `--policies`.
+fn policy(name: &str) -> Result<String, String> {
+    if built_in().any(|(_, known)| known == name) {
+        return Ok(name.to_owned());
+    }
+    let known: Vec<&str> = built_in().map(|(_, name)| name).collect();
+    Err(format!("it is not built in: use {}", known.join(", ")))
+}
+
+/// A `--size`.
+fn size(text: &str) -> Result<String, String> {
+    match text {
+        "random" => Ok(text.to_owned()),
+        _ => match text.parse::<Canvas>() {
+            Ok(_) => Ok(text.to_owned()),
+            Err(fix) => Err(format!("{fix}, or `random`")),
+        },
+    }
+}
+
+/// A number of `--players`.
+fn players(text: &str) -> Result<usize, String> {
+    let players = text.parse().ok().filter(|players| (1..=MAX_PLAYERS).contains(players));
+    players.ok_or_else(|| format!("games have 1 to {MAX_PLAYERS} players"))
 }
 
 /// Where games start, the largest board, and the number of players.
-fn maps(
-    options: &GameOptions,
-    ruleset: &Ruleset,
-    games: u64,
-) -> anyhow::Result<(Maps, Canvas, usize)> {
+fn maps(options: &GameOptions, ruleset: &Ruleset) -> anyhow::Result<(Maps, Canvas, usize)> {
     if let Some(path) = &options.map {
         let start = Arc::new(map_file(path)?);
         let (height, width, players) = (start.height, start.width, start.players());
@@ -138,28 +162,8 @@ fn maps(
     };
     let spec = MapSpec { size, teams, ..MapSpec::free_for_all(ruleset.map.kind, players) };
     spec.check()?;
-    let largest = match size {
-        Size::Fixed { width, height } => Canvas { height, width },
-        Size::Random => largest(&spec, options, games),
-    };
-    Ok((Maps::Generated(spec), largest, players))
-}
-
-/// The largest sides among the maps of a run, found by making them all: a second or two for a
-/// million games, and rows that are no larger than they must be.
-fn largest(spec: &MapSpec, options: &GameOptions, games: u64) -> Canvas {
-    let mut largest = Canvas { height: 1, width: 1 };
-    let mut start = Start::default();
-    for game in 0..games {
-        // A canvas that is given, or that holds any board, needs no search.
-        if options.canvas.is_some() || (largest.height, largest.width) == (32, 32) {
-            break;
-        }
-        spec.generate_into(systems::dice::episode_key(options.seed, game, 0), &mut start);
-        largest.height = largest.height.max(start.height);
-        largest.width = largest.width.max(start.width);
-    }
-    largest
+    let (width, height) = spec.largest_sides();
+    Ok((Maps::Generated(spec), Canvas { height, width }, players))
 }
 
 fn map_file(path: &Path) -> anyhow::Result<Start> {
@@ -173,9 +177,7 @@ fn map_file(path: &Path) -> anyhow::Result<Start> {
 /// The team of each seat.
 fn teams(options: &GameOptions) -> anyhow::Result<Vec<u8>> {
     let Some(text) = &options.teams else {
-        let players = options.players.unwrap_or(2);
-        ensure!((1..=16).contains(&players), "--players {players}: games have 1 to 16 players");
-        return Ok(Start::free_for_all(players));
+        return Ok(Start::free_for_all(options.players.unwrap_or(2)));
     };
     let number = |part: &str| {
         part.trim()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use datasets::{
     Kind, info::Info, layouts::Layout, pipeline::Plan, produce::Simulation, seats::Seats,
 };
@@ -18,7 +18,8 @@ use super::{
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Number of games
-    #[arg(long, default_value_t = 500, value_name = "N")]
+    #[arg(long, default_value_t = 500, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
     games: u64,
     #[command(flatten)]
     options: GameOptions,
@@ -94,7 +95,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The games that the arguments ask for, and what is to be written of them.
 pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)> {
-    ensure!(args.games > 0, "--games 0 makes no dataset: ask for at least 1");
     let (first_game, games) = args.shard.map_or((0, args.games), |shard| shard.games(args.games));
     if let Some(shard) = args.shard {
         let most = args.games;
@@ -102,17 +102,9 @@ pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)
     }
     let (spec, format) = args.options.rollout(args.games)?;
     let reward = game_options::reward(&args.options.reward)?;
-    let kind = match (args.kind, args.layout) {
-        (KindName::Games, None) => Kind::Games,
-        (KindName::Games, Some(layout)) => {
-            bail!(
-                "--layout {layout}: --kind games has no observations: pass it to `bivouac expand`"
-            )
-        }
-        (KindName::Experiences, layout) => {
-            Kind::Experiences { format, reward, seats: Seats::ALL, layout }
-        }
-    };
+    let layout = args.layout;
+    let rows = || Kind::Experiences { format, reward, seats: Seats::ALL, layout };
+    let kind = dataset_run::table(args.kind, layout, &args.options.reward, rows)?;
     let info = Info {
         command: command(args, &spec.policies),
         seed: spec.seed,

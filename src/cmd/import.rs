@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use datasets::{
     Kind,
     import::{Filter, Numbers},
@@ -81,21 +81,15 @@ are kept; names of players and chat are not, unless --keep-names asks for the na
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reward = game_options::reward(&args.reward)?;
-    let replays = replays(&args)?;
-    let kind = match (args.kind, args.layout) {
-        (KindName::Games, None) => Kind::Games,
-        (KindName::Games, Some(layout)) => bail!(
-            "--layout {layout}: --kind games has no observations: pass it to `bivouac expand`"
-        ),
-        (KindName::Experiences, layout) => {
-            let bounds = replays.bounds();
-            let largest = Canvas { height: bounds.height.max(1), width: bounds.width.max(1) };
-            let Canvas { height, width } = args.canvas.unwrap_or(largest);
-            let has_owners = bounds.players > 2;
-            let format = RowFormat { height, width, has_builds: false, has_owners };
-            Kind::Experiences { format, reward, seats: Seats::ALL, layout }
-        }
-    };
+    let replays = replays(&args, usize::MAX)?;
+    let kind = dataset_run::table(args.kind, args.layout, &args.reward, || {
+        let bounds = replays.bounds();
+        let largest = Canvas { height: bounds.height.max(1), width: bounds.width.max(1) };
+        let Canvas { height, width } = args.canvas.unwrap_or(largest);
+        let has_owners = bounds.players > 2;
+        let format = RowFormat { height, width, has_builds: false, has_owners };
+        Kind::Experiences { format, reward, seats: Seats::ALL, layout: args.layout }
+    })?;
     let info = Info {
         command: command(&args),
         seed: args.seed,
@@ -108,9 +102,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     dataset_run::run(&replays, plan, &args.output)
 }
 
-/// The replays that the arguments name.
-pub(crate) fn replays(args: &Args) -> anyhow::Result<Replays> {
-    let files = files(&args.paths)?;
+/// The replays that the arguments name, if they are no more than so many.
+pub(crate) fn replays(args: &Args, most: usize) -> anyhow::Result<Replays> {
+    let files = files(&args.paths, most)?;
     ensure!(!files.is_empty(), "no .gior files were found in {}", shown(&args.paths));
     let filter = Filter {
         min_ticks: args.min_ticks,
@@ -152,12 +146,12 @@ fn command(args: &Args) -> String {
 }
 
 /// The replay files of paths, in an order that does not depend on the file system.
-fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+fn files(paths: &[PathBuf], most: usize) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
         if metadata.is_dir() {
-            search(path, &mut files)?;
+            search(path, &mut files, most)?;
         } else {
             files.push(path.clone());
         }
@@ -169,9 +163,10 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Adds the replays in a folder and the folders in it. Links to folders are not followed, so a
 /// circle of them does no harm.
-fn search(root: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn search(root: &Path, files: &mut Vec<PathBuf>, most: usize) -> anyhow::Result<()> {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
+        ensure!(files.len() <= most, "there are more than {most} replays now: pass --games");
         let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
         for entry in entries {
             let entry = entry.with_context(|| folder.display().to_string())?;

@@ -26,7 +26,7 @@ use histogram::Histogram;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Folder of a dataset
+    /// Folder of a dataset, or one file of games
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Draw this game (its index, as in the column `game`)

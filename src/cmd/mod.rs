@@ -15,6 +15,7 @@ pub(crate) mod logging;
 pub(crate) mod merge;
 pub(crate) mod play;
 mod progress;
+mod reference;
 pub(crate) mod replay;
 pub(crate) mod serve;
 mod summary;

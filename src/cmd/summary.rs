@@ -38,7 +38,9 @@ impl Told<'_> {
     }
 
     fn reasons(&self) -> BTreeMap<Cow<'static, str>, u64> {
-        let mut reasons = BTreeMap::new();
+        let before = self.report.skipped_before.iter();
+        let mut reasons: BTreeMap<Cow<'static, str>, u64> =
+            before.map(|(reason, &files)| (reason.clone().into(), files)).collect();
         for skipped in &self.report.skipped {
             *reasons.entry(skipped.reason.kind()).or_default() += 1;
         }
@@ -100,11 +102,16 @@ pub(super) fn print(told: &Told<'_>) {
     for (reason, files) in told.reasons() {
         println!("skipped, {reason}: {files}");
     }
-    if told.report.skipped_before > 0 {
-        println!("skipped before this run went on: {}", told.report.skipped_before);
+    let before: u64 = told.report.skipped_before.values().sum();
+    if before > 0 {
+        println!("{before} of these before this run went on");
     }
     if told.report.was_stopped {
         println!("stopped before the end; what is there is complete, --resume goes on");
+    }
+    if totals.games == 0 && !told.report.was_stopped {
+        println!("no game passed: the dataset has its columns and no rows");
+        return;
     }
     let data = told.out.join("data");
     let data = data.display();
@@ -142,7 +149,7 @@ pub(super) fn print_json(told: &Told<'_>) -> anyhow::Result<()> {
         "was_stopped": told.report.was_stopped,
         "skipped": skipped,
         "skipped_by_reason": told.reasons(),
-        "skipped_before": told.report.skipped_before,
+        "skipped_before": told.report.skipped_before.values().sum::<u64>(),
         "seconds": told.seconds,
         "threads": told.threads,
         "ticks_per_second": told.per_second(totals.ticks),

@@ -138,6 +138,19 @@ fn an_upload_that_fails_is_aborted_and_named() {
 }
 
 #[test]
+fn an_upload_whose_id_cannot_be_kept_is_aborted_too() {
+    let server = Server::start();
+    server.fetch("unmarked");
+    let run = server.run(&[&LARGE[..], &["--out", "s3://unmarked/b"]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(error(&run).matches("AccessDenied").count(), 1, "told once: {}", error(&run));
+    let (there, uploads) = server.fetch("unmarked");
+    assert_eq!(uploads, 0, "no part of it stays");
+    let names: Vec<_> = tree(&there.join("b")).into_keys().collect();
+    assert_eq!(names, ["README.md", "meta/info.json"].map(PathBuf::from));
+}
+
+#[test]
 fn a_bucket_that_is_not_there_is_named() {
     let server = Server::start();
     let run = server.run(&["generate", "--games", "2", "--out", "s3://nowhere/a"]);

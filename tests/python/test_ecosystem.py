@@ -106,9 +106,9 @@ def test_hugging_face_datasets_stream_the_rows_in_order():
 
 def test_meta_has_the_shape_of_lerobot_v3():
     about = info("duel")
-    assert about["data_path"].format(chunk=0, file=0) == "data/chunk-000/file-000.parquet"
-    assert (ROOT / "duel" / about["data_path"].format(chunk=0, file=0)).is_file()
-    assert (ROOT / "duel" / about["episodes_path"].format(chunk=0, file=0)).is_file()
+    assert about["data_path"].format(chunk_index=0, file_index=0) == "data/chunk-000/file-000.parquet"
+    assert (ROOT / "duel" / about["data_path"].format(chunk_index=0, file_index=0)).is_file()
+    assert (ROOT / "duel" / about["episodes_path"].format(chunk_index=0, file_index=0)).is_file()
     episodes = pd.read_parquet(ROOT / "duel/meta/episodes")
     assert about["totals"]["episodes"] == len(episodes)
     for name, feature in about["features"].items():

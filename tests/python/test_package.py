@@ -1,9 +1,12 @@
 """The `bivouac` package with numpy: what it decodes is compared with a decoding of its own."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_datasets import EXPERIENCES, ROOT, Rows
 
@@ -187,3 +190,34 @@ def test_transitions_have_the_next_observation_of_their_own_episode():
             assert row["action"] == episode["action"][i] >= 0
             assert (row["terminated"] or row["truncated"]) == (i + 1 == len(rows))
     assert len({transitions(data, i)[0]["episode_id"] for i in range(4)}) == 4
+
+
+def test_compact_samples_have_armies_that_16_bits_do_not_hold(tmp_path):
+    shutil.copytree(ROOT / "duel", tmp_path / "duel")
+    data = Experiences(tmp_path / "duel")
+    about = data.about(0)
+    path = tmp_path / "duel" / about.file
+    table = pq.read_table(path)
+    army = data.episode(0)["army"][1].astype("<i4")
+    army[0, :2] = [70_000, -65_536]
+    exact = pa.array([army.tobytes() if i == 1 else None for i in range(len(table))], pa.binary())
+    at = table.schema.get_field_index("army_exact")
+    pq.write_table(table.set_column(at, table.schema.field(at), exact), path, row_group_size=len(table))
+    sample = Experiences(tmp_path / "duel").episode(0)
+    assert sample["army"].dtype == np.int32 and (sample["army"][1] == army).all()
+    assert (sample["army"][0] == data.episode(0)["army"][0]).all()
+    window = Windows(tmp_path / "duel", steps=8, layout=None)[0]
+    assert window["army"][1, 0, 0] == 70_000
+    dense = Experiences(tmp_path / "duel").episode(0, layout="generals-bots")
+    assert dense["observation"][1, 0, 0, 0] == 70_000
+
+
+def test_an_episode_takes_some_bytes_and_no_object(tmp_path):
+    shutil.copytree(ROOT / "duel", tmp_path / "duel")
+    path = tmp_path / "duel" / "meta/episodes/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table] * 500), path)
+    data = Experiences(tmp_path / "duel")
+    assert len(data) >= 500 * len(table)
+    assert len(pickle.dumps(data)) < 80 * len(data)
+    assert data.about(len(table)) == data.about(0)

@@ -28,6 +28,21 @@ SCALARS = {
 
 
 @dataclass(frozen=True)
+TOLD = [
+    "episode_id",
+    "agent_id",
+    "policy",
+    "length",
+    "return",
+    "won",
+    "end",
+    "file",
+    "row_group",
+    "row",
+]
+"""Columns of `meta/episodes` that are kept."""
+
+
 class Episode:
     """One agent's episode: who, how it went, and where its rows are."""
 
@@ -68,15 +83,23 @@ class Experiences:
         if not paths:
             raise DatasetError(f"{self.root}: no Parquet files in meta/episodes: is it a dataset?")
         table = pa.concat_tables(
-            [pq.read_table(path) for path in paths], promote_options="permissive"
+            [pq.read_table(path, columns=TOLD) for path in paths], promote_options="permissive"
         )
-        self._episodes = _in_row_groups(table)
-        self.format = Format.of(pq.read_schema(self.root / self._episodes[0].file))
+        self._told = _in_row_groups(table)
+        data = sorted((self.root / "data").rglob("[!.]*.parquet"))
+        if not data:
+            raise DatasetError(f"{self.root}: no Parquet files in data: is it a dataset?")
+        self.format = Format.of(pq.read_schema(data[0]))
         self._row_group = lru_cache(maxsize=cached_row_groups)(self._read_row_group)
 
     def __len__(self) -> int:
         """Agents' episodes."""
-        return len(self._episodes)
+        return len(self._told["length"])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Actions of each agent's episode: int64 `[len(self)]`."""
+        return self._told["length"]
 
     def __getstate__(self) -> dict[str, Any]:
         # Row groups in memory stay where they are; a worker process reads its own.
@@ -100,14 +123,13 @@ class Experiences:
 
     def about(self, index: int) -> Episode:
         """What `meta/episodes` tells of an episode, without reading its rows."""
-        return self._episodes[index]
+        told = {name: _value(column, index) for name, column in self._told.items()}
+        return Episode(sum_of_rewards=told.pop("return"), **told)
 
-    def row_groups(self) -> list[list[int]]:
+    def row_groups(self) -> list[range]:
         """Indexes of the episodes in each row group, in the order of the dataset."""
-        groups: dict[tuple[str, int], list[int]] = {}
-        for index, episode in enumerate(self._episodes):
-            groups.setdefault((episode.file, episode.row_group), []).append(index)
-        return list(groups.values())
+        ends = [*_begins(self._told)[1:], len(self)] if len(self) else []
+        return [range(*pair) for pair in zip([0, *ends], ends)]
 
     def episode(self, index: int, layout: str | None = None) -> dict[str, np.ndarray]:
         """All T + 1 rows of an agent's episode.
@@ -119,7 +141,7 @@ class Experiences:
         Returns:
             See `rows`.
         """
-        return self.rows(index, 0, self._episodes[index].length + 1, layout)
+        return self.rows(index, 0, int(self.lengths[index]) + 1, layout)
 
     def rows(
         self, index: int, start: int, stop: int, layout: str | None = None
@@ -129,7 +151,7 @@ class Experiences:
         `step`, `action` (-1 in the last row), `reward`, `terminated`, `truncated`, `is_first`,
         `is_last`: `[rows]`. With a dense layout, `observation`: float32
         `[rows, channels, height, width]` and `action_mask`: bool `[rows, n_actions]`. Without one,
-        `army`: uint16 `[rows, height, width]`, `planes`: uint8 `[rows, 9, plane_bytes]`,
+        `army`: int32 `[rows, height, width]`, `planes`: uint8 `[rows, 9, plane_bytes]`,
         `action_mask`: uint8 `[rows, 4 or 5, plane_bytes]`, `size`: uint8 `[rows, 2]`, and `owner`:
         uint8 `[rows, height, width]` where there are more than two players.
 
@@ -138,7 +160,7 @@ class Experiences:
         Raises:
             KeyError: there is no such layout, or the dataset was written with another.
         """
-        episode, form = self._episodes[index], self.format
+        told, form = self._told, self.format
         if form.layout is not None and layout not in (None, form.layout):
             raise KeyError(f"layout {layout!r} is not in {self.root}: it was written as {form.layout!r}")
         group = self._row_group(episode.file, episode.row_group)
@@ -151,11 +173,10 @@ class Experiences:
             out["action_mask"] = legal_actions(mask, form)
             return out
         size = np.stack([group["height"][at], group["width"][at]], -1)
-        army = group["army"][at].reshape(-1, form.height, form.width)
+        exact = group["army_exact"][at] if "army_exact" in group else ()
+        army = _exact(group["army"][at].reshape(-1, form.height, form.width), exact)
         planes = group["planes"][at].reshape(-1, len(form.planes), form.plane_bytes)
         if layout is not None:
-            if "army_exact" in group:
-                army = _exact(army, group["army_exact"][at])
             out["observation"] = dense(army, planes, size, form, layout)
             out["action_mask"] = legal_actions(mask, form)
             return out
@@ -205,26 +226,40 @@ def _exact(army: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return army
 
 
-def _in_row_groups(table: pa.Table) -> list[Episode]:
-    """The episodes of `meta/episodes`, with first rows counted within their row groups."""
-    columns = table.to_pydict()
-    episodes, begin, last = [], 0, None
-    for i in range(table.num_rows):
-        place = (columns["file"][i], columns["row_group"][i])
-        if place != last:
-            begin, last = columns["row"][i], place
-        episodes.append(
-            Episode(
-                episode_id=columns["episode_id"][i],
-                agent_id=columns["agent_id"][i],
-                policy=columns["policy"][i],
-                length=columns["length"][i],
-                sum_of_rewards=columns["return"][i],
-                won=columns["won"][i],
-                end=columns["end"][i],
-                file=place[0],
-                row_group=place[1],
-                row=columns["row"][i] - begin,
-            )
-        )
-    return episodes
+def _in_row_groups(table: pa.Table) -> dict[str, Any]:
+    """The columns of `meta/episodes`, with first rows counted within their row groups.
+
+    Numbers are arrays; texts, of which there are few, are Arrow's dictionaries of them. So a million
+    episodes are some 50 bytes each, and no object each.
+    """
+    told: dict[str, Any] = {}
+    for name in TOLD:
+        column = table[name].combine_chunks()
+        if name in ("policy", "end", "file"):
+            column = column.cast(pa.string()).dictionary_encode()
+            told[name] = (column.indices.to_numpy(), column.dictionary.to_pylist())
+        else:
+            told[name] = column.to_numpy(zero_copy_only=False)
+    for name in ("length", "row"):
+        told[name] = told[name].astype(np.int64)
+    begins = _begins(told)
+    counts = np.diff([*begins, table.num_rows]) if table.num_rows else np.zeros(0, np.int64)
+    told["row"] = told["row"] - np.repeat(told["row"][begins], counts)
+    return told
+
+
+def _begins(told: dict[str, Any]) -> np.ndarray:
+    """Index of the first episode of each row group."""
+    files, groups = told["file"][0], told["row_group"]
+    if not len(groups):
+        return np.zeros(0, np.int64)
+    changes = (files[1:] != files[:-1]) | (groups[1:] != groups[:-1])
+    return np.concatenate([[0], 1 + np.flatnonzero(changes)])
+
+
+def _value(column: Any, index: int) -> Any:
+    """One value of a column of `_in_row_groups`, as Python has it."""
+    if isinstance(column, tuple):
+        indices, values = column
+        return values[indices[index]]
+    return column[index].item()

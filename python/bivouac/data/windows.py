@@ -43,7 +43,7 @@ class Windows:
             raise ValueError(f"steps={steps}, stride={stride}: windows need 1 step or more")
         self.data = data if isinstance(data, Experiences) else Experiences(data)
         self.steps, self.layout, self.stride = steps, layout, stride or steps
-        rows = np.array([self.data.about(i).length + 1 for i in range(len(self.data))], np.int64)
+        rows = self.data.lengths + 1
         over = np.maximum(rows - self.steps, 0)
         self._ends = np.cumsum(1 + -(-over // self.stride))
 
@@ -62,7 +62,7 @@ class Windows:
         index %= len(self)
         episode = int(np.searchsorted(self._ends, index, side="right"))
         start = (index - self.of_episode(episode).start) * self.stride
-        rows = self.data.about(episode).length + 1
+        rows = int(self.data.lengths[episode]) + 1
         stop = min(start + self.steps, rows)
         sample = self.data.rows(episode, start, stop, self.layout)
         sample["valid"] = np.ones(stop - start, bool)

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',')]
     phases: Vec<String>,
     /// Instructions: auto (the widest this machine has) or portable
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", value_parser = ["auto", "portable"])]
     isa: String,
     /// Seconds of each measurement; the best of three counts
     #[arg(long, default_value_t = 1.0)]

@@ -6,15 +6,21 @@ mod common;
 
 use std::fs;
 
-use common::{bivouac, done, folder, parquet_files, shown, text};
+use common::{bivouac, done, folder, json, parquet_files, shown, text};
 use serde_json::Value;
 
 /// Runs a tournament of small games and returns what it tells.
 fn arena(name: &str, args: &[&str]) -> Value {
+    arena_that_ends(0, name, args)
+}
+
+/// The same with an exit code.
+fn arena_that_ends(code: i32, name: &str, args: &[&str]) -> Value {
     let out = folder(name);
     let common = ["--json", "--out", shown(&out)];
-    let told = done(&[&["arena"], args, &common].concat());
-    serde_json::from_str(&told).unwrap()
+    let run = bivouac(&[&["arena"], args, &common].concat());
+    assert_eq!(run.status.code(), Some(code), "{args:?}: {}", text(&run.stderr));
+    json(&run)
 }
 
 #[test]
@@ -88,7 +94,9 @@ fn a_program_that_crashes_stalls_or_babbles_loses_and_is_reported() {
     ] {
         let bot = program(&format!("arena-{name}"), &script);
         let args = ["random", &bot, "--games", "2", "--swap-sides"];
-        let told = arena(&format!("arena-{name}-games"), &[&args[..], &SMALL, &patience].concat());
+        let args = [&args[..], &SMALL, &patience].concat();
+        let told = arena_that_ends(3, &format!("arena-{name}-games"), &args);
+        assert_eq!(told["forfeits"], serde_json::json!([0, 2]));
         assert_eq!(told["pairings"][0]["wins"], 2, "{name}: {told}");
         assert_eq!(told["faulty"], serde_json::json!([0, 2]));
         let said = told["faults"][0]["what"].as_str().unwrap();
@@ -108,10 +116,79 @@ fn a_program_that_never_reads_holds_up_nobody() {
 }
 
 #[test]
+fn what_a_program_wrote_to_stderr_is_told_with_its_crash() {
+    let noise = "for i in 1 2 3 4 5 6 7 8 9; do echo noise noise noise >&2; done\n";
+    let crashes = program(
+        "arena-noisy",
+        &format!("{READ}frame; {noise}echo 'no idea: 7' >&2; echo gone >&2; exit 7\n"),
+    );
+    let args = ["random", &crashes, "--games", "1"];
+    let told = arena_that_ends(3, "arena-noisy-games", &[&args[..], &SMALL, &PATIENT].concat());
+    let said = told["faults"][0]["what"].as_str().unwrap();
+    let wanted = "(exit status: 7; stderr: noise noise noise / no idea: 7 / gone)";
+    assert!(said.ends_with(wanted), "{said}");
+}
+
+#[test]
+fn a_line_means_what_it_means_to_the_shell() {
+    let script =
+        format!("[ \"$WORD\" = yes ] || exit 8\n{READ}while frame; do echo 1 0 0 0 0; done\n");
+    let line = program("arena-line", &script);
+    let place = folder("arena-none").with_file_name("arena-line");
+    let with_variable = format!("WORD=yes {line}");
+    let elsewhere = format!("cd {} && WORD=yes sh ./bot.sh", shown(&place));
+    let args = [&with_variable, &elsewhere, "--games", "1"];
+    let told = arena("arena-line-games", &[&args[..], &SMALL, &PATIENT].concat());
+    assert_eq!(told["faulty"], serde_json::json!([0, 0]), "{told}");
+}
+
+#[test]
+fn a_program_that_uses_up_the_processor_is_ended() {
+    let spins = program("arena-spins", "while :; do :; done\n");
+    let args = ["random", &spins, "--games", "1", "--cpu", "1"];
+    let told = arena_that_ends(3, "arena-spins-games", &[&args[..], &SMALL, &PATIENT].concat());
+    let said = told["faults"][0]["what"].as_str().unwrap();
+    assert!(said.contains("processor time was over"), "{said}");
+}
+
+/// Whether a process is there and has not ended.
+#[cfg(target_os = "linux")]
+fn is_running(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which is in brackets: Z is a process that only waits to be collected.
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_program_starts_ends_with_its_game() {
+    let root = folder("arena-forks-pids");
+    fs::create_dir_all(&root).unwrap();
+    let fork = format!("sleep 3000 & echo $! >> {}/pids\n", shown(&root));
+    let plays = format!("{fork}{READ}while frame; do echo 1 0 0 0 0; done\n");
+    let crashes = format!("{fork}{READ}frame; exit 7\n");
+    let plays = program("arena-forks", &plays);
+    let crashes = program("arena-forks-crashes", &crashes);
+    let args = [&plays, &crashes, "--games", "2"];
+    arena_that_ends(3, "arena-forks-games", &[&args[..], &SMALL, &PATIENT].concat());
+    let pids = fs::read_to_string(root.join("pids")).unwrap();
+    let pids: Vec<_> = pids.lines().collect();
+    assert_eq!(pids.len(), 4, "each game has processes of its own");
+    // The signal was sent; that it has arrived is a matter of moments.
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while pids.iter().any(|pid| is_running(pid)) {
+        assert!(std::time::Instant::now() < patience, "{pids:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn tournaments_that_cannot_be_are_refused() {
     let out = folder("arena-refused");
     for (args, wanted) in [
         (vec!["hunter", "hunter"], "named twice"),
+        (vec!["huntr", "expander"], "no built-in policy (random, expander, hunter)"),
+        (vec!["./no-such-bot", "expander"], "no program"),
         (vec!["hunter", ""], "contestant 2"),
         (vec!["hunter", "random", "--ruleset", "chess"], "chess"),
         (vec!["hunter", "random", "--max-ticks", "0"], "--max-ticks 0"),

@@ -1,28 +1,19 @@
 //! `bivouac arena`: policies and programs play each other, and are rated.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::ensure;
 use bivouac::tournament::{BotLimits, Contestant, Standings, Tournament};
-use datasets::{
-    Kind,
-    folder::FolderOptions,
-    info::Info,
-    pipeline::{self, Control, Plan},
-    produce::Producer,
-    stopwatch::Stopwatch,
+use datasets::{Kind, folder::FolderOptions, info::Info, pipeline::Plan};
+use systems::rollout::RolloutSpec;
+
+use super::{
+    dataset_run::{self, IN_PART, quoted},
+    game_options::{self, GameOptions},
 };
 
-use super::{game_options::GameOptions, progress::Progress};
-
-/// Exit code of a run that was stopped.
-const IN_PART: u8 = 3;
+/// Tick at which a game is cut off where neither an option nor the ruleset says so.
+const MAX_TICKS: u32 = 1200;
 
 /// Arguments of `bivouac arena`.
 #[derive(clap::Args)]
@@ -43,15 +34,16 @@ pub(crate) struct Args {
     /// Ruleset: generals, generals-classic, generals-bots, competition, or a .toml file
     #[arg(long, default_value = "generals", value_name = "NAME|FILE")]
     ruleset: String,
-    /// Board, as rows x columns, or `random` for sizes as in the real game
-    #[arg(long, default_value = "20x20", value_name = "HxW|random")]
-    size: String,
+    /// Board, as rows x columns, or `random` for sizes as in the real game [default: 20x20, and
+    /// random for competition]
+    #[arg(long, value_name = "HxW|random")]
+    size: Option<String>,
     /// Map file on which every game is played, instead of generated maps
     #[arg(long, value_name = "FILE", conflicts_with = "size")]
     map: Option<PathBuf>,
-    /// Tick at which a game is cut off, which is a draw
-    #[arg(long, default_value_t = 1200, value_name = "N")]
-    max_ticks: u32,
+    /// Tick at which a game is cut off, which is a draw [default: 1200, or as the ruleset has it]
+    #[arg(long, value_name = "N")]
+    max_ticks: Option<u32>,
     /// Seed of the maps and of the policies
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -66,6 +58,9 @@ pub(crate) struct Args {
     /// Memory of a program, in MiB; 0: without limit
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     memory: u32,
+    /// Seconds of a processor that each process of a program may use in a game; 0: without limit
+    #[arg(long, default_value_t = 600, value_name = "S")]
+    cpu: u32,
     /// Python that runs bots; it needs the package with its extra `live`
     #[arg(long, default_value = "python3", value_name = "PYTHON")]
     python: String,
@@ -95,54 +90,37 @@ Examples:
 
 A program is told `PLAYER HEIGHT WIDTH` once and a frame each tick, and answers `KIND ROW COLUMN
 DIRECTION HALF` (kinds: 0 march, 1 pass, 2 build; directions: up, down, left, right). Time-outs and
-answers that are no orders are passes, and the third loses the game; so does a crash. Each game
-has a process of its own. A bot in Python is run so too, by `python -m bivouac.live.stdio`, within
-the same limits; what it raises is reported and is a pass. The games are a dataset: bivouac inspect, verify, expand and export
-read it. Built-in policies give the same games for the same arguments; programs may not.";
+answers that are no orders are passes, and the third loses the game; so does a crash, which is
+reported with the end of what the program wrote to stderr. Each game has a process of its own, which
+the shell starts, and which ends with the game and with all that it started. A bot in Python is run so
+too, by `python -m bivouac.live.stdio`, within the same limits; what it raises is reported and is a
+pass. The games are a dataset: bivouac inspect, verify, expand and export read it. Built-in policies
+give the same games for the same arguments; programs may not. The exit code is 3 if the tournament was
+stopped, or if a program lost every one of its games by crashes, time-outs or wrong answers.";
 
 /// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let tournament = tournament(&args)?;
-    let threads = args
-        .threads
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopping = stop.clone();
-    ctrlc::set_handler(move || stopping.store(true, Ordering::Relaxed))?;
     let shows = !args.quiet && !args.json;
-    let mut progress = shows.then(|| Progress::new(tournament.games()));
-    let stopwatch = Stopwatch::default();
-    let control = Control {
-        threads,
-        stop: &stop,
-        progress: &mut |totals| {
-            if let Some(progress) = &mut progress {
-                progress.show(totals);
-            }
-        },
-        stopwatch: &stopwatch,
-    };
     let ruleset = &tournament.games.ruleset;
     let info = Info {
-        command: command(&args),
+        command: command(&args, &tournament.games),
         seed: args.seed,
         rulesets: BTreeMap::from([(ruleset.name.clone(), ruleset.to_toml())]),
         ..Info::default()
     };
     let folder = FolderOptions { replaces: args.force, ..FolderOptions::default() };
     let plan = Plan { kind: Kind::Games, info, folder };
-    let result = pipeline::write(&tournament, plan, &args.out, control);
-    if let Some(progress) = progress {
-        progress.finish();
-    }
-    let report = result?;
+    let written = dataset_run::write(&tournament, plan, &args.out, args.threads, shows)?;
     let standings = Standings::of(tournament.contestants.len(), &tournament.played());
     if args.json {
         print_json(&tournament, &standings)?;
     } else if shows {
         print(&args, &tournament, &standings);
     }
-    Ok(if report.was_stopped { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
+    let has_failed = (0..standings.games.len()).any(|contestant| standings.has_failed(contestant));
+    let in_part = written.report.was_stopped || has_failed;
+    Ok(if in_part { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
 }
 
 fn tournament(args: &Args) -> anyhow::Result<Tournament> {
@@ -165,35 +143,39 @@ fn tournament(args: &Args) -> anyhow::Result<Tournament> {
         reward: "sparse".to_owned(),
         canvas: None,
     };
-    let (games, _) = options.rollout(args.games)?;
+    let (mut games, _) = options.rollout(args.games)?;
+    if args.max_ticks.is_none() {
+        games.max_ticks = games.ruleset.max_ticks_or(MAX_TICKS);
+    }
     let players = games.start(0).players();
     ensure!(players == 2, "--map has {players} players: contestants meet two at a time");
     let limits = BotLimits {
         turn: Duration::from_millis(args.turn_ms.into()),
         first: Duration::from_millis(args.first_ms.into()),
         memory_mib: args.memory.into(),
+        cpu: Duration::from_secs(args.cpu.into()),
         ..BotLimits::default()
     };
     Ok(Tournament::new(contestants, games, args.swap_sides, limits))
 }
 
 /// The command that plays the same games.
-fn command(args: &Args) -> String {
-    let quoted = |name: &String| {
-        if name.contains(char::is_whitespace) { format!("'{name}'") } else { name.clone() }
-    };
-    let names: Vec<_> = args.contestants.iter().map(quoted).collect();
+fn command(args: &Args, games: &RolloutSpec) -> String {
+    let names: Vec<_> = args.contestants.iter().map(|name| quoted(name)).collect();
     let board = match &args.map {
-        Some(map) => format!("--map {}", map.display()),
-        None => format!("--size {}", args.size),
+        Some(map) => format!("--map {}", quoted(&map.to_string_lossy())),
+        None => format!(
+            "--size {}",
+            args.size.clone().unwrap_or_else(|| game_options::usual_size(&games.ruleset))
+        ),
     };
     format!(
         "bivouac arena {} --games {}{} --ruleset {} {board} --max-ticks {} --seed {}",
         names.join(" "),
         args.games,
         if args.swap_sides { " --swap-sides" } else { "" },
-        args.ruleset,
-        args.max_ticks,
+        quoted(&args.ruleset),
+        games.max_ticks,
         args.seed,
     )
 }

@@ -7,7 +7,7 @@
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStdin, ChildStdout},
     sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread,
     time::{Duration, Instant},
@@ -20,6 +20,8 @@ use systems::{
     world::Scoreboard,
 };
 
+use super::process::Process;
+
 /// What a program is allowed.
 #[derive(Clone, Copy, Debug)]
 pub struct BotLimits {
@@ -29,6 +31,8 @@ pub struct BotLimits {
     pub first: Duration,
     /// Memory, in MiB; 0: as much as there is.
     pub memory_mib: u64,
+    /// Time of a processor that each of its processes may use, in whole seconds; 0: all there is.
+    pub cpu: Duration,
     /// Time-outs and answers that are no orders after which the game is lost.
     pub faults: u32,
 }
@@ -36,7 +40,7 @@ pub struct BotLimits {
 impl Default for BotLimits {
     fn default() -> Self {
         let (turn, first) = (Duration::from_millis(500), Duration::from_secs(10));
-        Self { turn, first, memory_mib: 2048, faults: 3 }
+        Self { turn, first, memory_mib: 2048, cpu: Duration::from_mins(10), faults: 3 }
     }
 }
 
@@ -47,13 +51,10 @@ const LINE: u64 = 256;
 /// than this wait only if the program does not read, or answers what it was not asked.
 const WAITING: usize = 16;
 
-/// How often a program whose output has ended is looked at until its process has ended as well.
-const LOOK: Duration = Duration::from_millis(1);
-
 /// A program at play.
 pub(super) struct Bot {
     seat: usize,
-    child: Child,
+    process: Process,
     /// None once the game is over.
     frames: Option<SyncSender<String>>,
     answers: Receiver<String>,
@@ -78,20 +79,7 @@ impl Bot {
         start: &Start,
         limits: BotLimits,
     ) -> io::Result<Self> {
-        // The shell sets the limit for itself and becomes the program.
-        let limit = match limits.memory_mib {
-            0 => String::new(),
-            mib => format!("ulimit -v {} && ", mib.saturating_mul(1024)),
-        };
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("{limit}exec {line}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let stdin = child.stdin.take().ok_or_else(|| io::Error::other("it has no stdin"))?;
-        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;
+        let (process, stdin, stdout) = Process::start(line, &limits)?;
         let (frames, to_tell) = mpsc::sync_channel(WAITING);
         let (told, answers) = mpsc::sync_channel(WAITING);
         thread::Builder::new().name("bot-in".to_owned()).spawn(move || speak(stdin, &to_tell))?;
@@ -100,7 +88,7 @@ impl Bot {
         let (owed, faults, is_gone) = (0, 0, false);
         let bot = Self {
             seat,
-            child,
+            process,
             frames: Some(frames),
             answers,
             limits,
@@ -145,7 +133,7 @@ impl Bot {
         // Its input ends with what waits.
         self.frames = None;
         self.deadline = Instant::now() + self.limits.turn;
-        let _how = self.end();
+        let _how = self.process.end(self.deadline);
     }
 
     /// The program's order, and what was wrong with its answer.
@@ -169,20 +157,9 @@ impl Bot {
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.is_gone = true;
-                    let how = self.end();
+                    let how = self.process.end(self.deadline);
                     return self.fault(format!("the program ended ({how})"));
                 }
-            }
-        }
-    }
-
-    /// How the program ended. Its output ends a moment before its process does.
-    fn end(&mut self) -> String {
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return status.to_string(),
-                Ok(None) if Instant::now() < self.deadline => thread::sleep(LOOK),
-                _ => return "its output ended".to_owned(),
             }
         }
     }
@@ -195,14 +172,6 @@ impl Bot {
     /// Whether it crashed, or was too slow or wrong too often.
     pub(super) fn has_lost(&self) -> bool {
         self.is_gone || self.faults >= self.limits.faults
-    }
-}
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        // Who plays no more is sent away, and with it go both ends of its pipes.
-        let _is_running = self.child.kill().is_ok();
-        let _is_collected = self.child.wait().is_ok();
     }
 }
 

@@ -5,12 +5,15 @@
 //! [`score`] says what the games came to.
 
 pub mod bot;
+mod process;
 mod rating;
 pub mod score;
 mod table;
 
 use std::{
     collections::BTreeMap,
+    env,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -19,9 +22,10 @@ use datasets::{
     games::ArchivedGame,
     produce::{Produced, Producer},
 };
-use systems::{policies::Policy, record::GameRecord, rollout::RolloutSpec};
+use systems::{policies::Policy, rollout::RolloutSpec};
 use thiserror::Error;
 
+use self::table::Done;
 pub use self::{
     bot::BotLimits,
     score::{Pairing, Standings},
@@ -55,8 +59,23 @@ pub struct PythonBot {
 
 /// A contestant that cannot play.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} names no bot: write python:FILE.py:CLASS, such as python:bots/mine.py:Mine")]
-pub struct BadContestant(String);
+pub enum BadContestant {
+    /// A bot without a file or a class.
+    #[error("{0:?} names no bot: write python:FILE.py:CLASS, such as python:bots/mine.py:Mine")]
+    Bot(String),
+    /// A word that names nothing that could play.
+    #[error(
+        "{0:?} is no built-in policy ({known}), and no program of this name can be run",
+        known = policies()
+    )]
+    Unknown(String),
+}
+
+/// The names of the policies that can play, for messages.
+fn policies() -> String {
+    let names = Policy::ALL.iter().filter(|(policy, _)| *policy != Policy::External);
+    names.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+}
 
 impl Contestant {
     /// The policy of this name, the bot of `python:FILE:CLASS`, which `python` runs, or the program
@@ -64,10 +83,11 @@ impl Contestant {
     ///
     /// # Errors
     ///
-    /// [`BadContestant`] for a bot without a file or a class.
+    /// [`BadContestant`] for a bot without a file or a class, and for a single word that is no
+    /// policy's and no program's: most likely a policy that is misspelt.
     pub fn named(text: &str, python: &str) -> Result<Self, BadContestant> {
         if let Some(bot) = text.strip_prefix(PYTHON) {
-            let bad = || BadContestant(text.to_owned());
+            let bad = || BadContestant::Bot(text.to_owned());
             let (file, class) = bot.rsplit_once(':').ok_or_else(bad)?;
             let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
             if file.is_empty() || class.is_empty() || !class.chars().all(is_name) {
@@ -78,6 +98,9 @@ impl Contestant {
         }
         Ok(match Policy::named(text) {
             Ok(policy) if policy != Policy::External => Self::BuiltIn(policy),
+            _ if is_word(text) && !can_be_run(text) => {
+                return Err(BadContestant::Unknown(text.to_owned()));
+            }
             _ => Self::Program(text.to_owned()),
         })
     }
@@ -103,6 +126,29 @@ impl Contestant {
     fn is_program(&self) -> bool {
         self.line().is_some()
     }
+}
+
+/// Whether a line is one word that the shell takes as it is.
+fn is_word(line: &str) -> bool {
+    !line.is_empty() && line.chars().all(|c| c.is_alphanumeric() || "_-+./@%:,".contains(c))
+}
+
+/// Whether there is a program of this name or path.
+fn can_be_run(name: &str) -> bool {
+    if name.contains('/') {
+        return is_executable(Path::new(name));
+    }
+    let folders = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&folders).any(|folder| is_executable(&folder.join(name)))
+}
+
+fn is_executable(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else { return false };
+    #[cfg(unix)]
+    let may_run = std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o111 != 0;
+    #[cfg(not(unix))]
+    let may_run = true;
+    about.is_file() && may_run
 }
 
 /// One word for the shell, whatever is in it.
@@ -146,6 +192,8 @@ pub struct Played {
     pub ticks: u32,
     /// What went wrong with each seat's program.
     pub faults: [Vec<String>; 2],
+    /// Whether each seat's program was out of chances, and so lost.
+    pub forfeits: [bool; 2],
 }
 
 /// Games of policies that are played side by side.
@@ -211,12 +259,12 @@ impl Producer for Tournament {
     fn work(&self, job: Vec<Match>) -> Result<Produced, DataError> {
         let mut produced = Produced::default();
         let mut games = table::play(self, &job)?;
-        games.sort_unstable_by_key(|(record, _)| record.game);
-        for (record, faults) in games {
-            let fixture = self.fixture(record.game);
-            produced.ticks += u64::from(record.outcome.ticks);
-            self.note(record.game, came_to(&record, &fixture, faults));
-            produced.games.push(ArchivedGame::from(record));
+        games.sort_unstable_by_key(|done| done.record.game);
+        for done in games {
+            let fixture = self.fixture(done.record.game);
+            produced.ticks += u64::from(done.record.outcome.ticks);
+            self.note(done.record.game, came_to(&done, &fixture));
+            produced.games.push(ArchivedGame::from(done.record));
         }
         Ok(produced)
     }
@@ -226,12 +274,14 @@ impl Producer for Tournament {
     }
 }
 
-fn came_to(record: &GameRecord, fixture: &Match, faults: [Vec<String>; 2]) -> Played {
-    let winner = match record.outcome.winners[..] {
+fn came_to(done: &Done, fixture: &Match) -> Played {
+    let outcome = &done.record.outcome;
+    let winner = match outcome.winners[..] {
         [seat] => Some(fixture.seats[usize::from(seat)]),
         _ => None,
     };
-    Played { seats: fixture.seats, winner, ticks: record.outcome.ticks, faults }
+    let (faults, forfeits) = (done.faults.clone(), done.forfeits);
+    Played { seats: fixture.seats, winner, ticks: outcome.ticks, faults, forfeits }
 }
 
 /// The start of a match's map.
@@ -256,6 +306,19 @@ mod tests {
             ["python:", "python:bot.py", "python:bot.py:", "python::Mine", "python:b.py:M; ls"]
         {
             assert!(named(text).unwrap_err().to_string().contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_policy_and_no_program_is_refused_with_the_policies() {
+        let named = |text| Contestant::named(text, "python3");
+        for text in ["huntr", "external", "./no-such-bot", "/"] {
+            let error = named(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("random, expander, hunter"), "{error}");
+        }
+        let this = env::current_exe().unwrap();
+        for line in ["sh", this.to_str().unwrap(), "huntr --fast", "X=1 huntr", "~/huntr"] {
+            assert_eq!(named(line).unwrap().line(), Some(line));
         }
     }
 }

@@ -136,7 +136,8 @@ mod tests {
     use crate::tournament::Standings;
 
     fn games(seats: [usize; 2], winner: Option<usize>, n: usize) -> Vec<Played> {
-        vec![Played { seats, winner, ticks: 10, faults: Default::default() }; n]
+        let (faults, forfeits) = Default::default();
+        vec![Played { seats, winner, ticks: 10, faults, forfeits }; n]
     }
 
     #[test]

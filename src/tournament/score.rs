@@ -39,6 +39,8 @@ pub struct Standings {
     pub games: Vec<u64>,
     /// Games in which its program did something wrong.
     pub faulty: Vec<u64>,
+    /// Games that its program lost by that.
+    pub forfeits: Vec<u64>,
     /// Every pair.
     pub pairings: Vec<Pairing>,
 }
@@ -48,7 +50,7 @@ impl Standings {
     #[must_use]
     pub fn of(contestants: usize, played: &[Played]) -> Self {
         let (mut points, mut games) = (vec![0.0; contestants], vec![0; contestants]);
-        let mut faulty = vec![0; contestants];
+        let (mut faulty, mut forfeits) = (vec![0; contestants], vec![0; contestants]);
         let mut pairings = Vec::new();
         for a in 0..contestants {
             for b in a + 1..contestants {
@@ -60,13 +62,20 @@ impl Standings {
                 points[contestant] += point(game, contestant);
                 games[contestant] += 1;
                 faulty[contestant] += u64::from(!game.faults[seat].is_empty());
+                forfeits[contestant] += u64::from(game.forfeits[seat]);
             }
         }
         let rated = rating::elo(contestants, &pairings);
         let elo = rated.iter().map(|elo| elo.rating).collect();
         let elo_interval = rated.iter().map(|elo| elo.interval).collect();
         let openskill = rating::openskill(contestants, played);
-        Self { elo, elo_interval, openskill, points, games, faulty, pairings }
+        Self { elo, elo_interval, openskill, points, games, faulty, forfeits, pairings }
+    }
+
+    /// Whether a contestant's program failed in every one of its games.
+    #[must_use]
+    pub fn has_failed(&self, contestant: usize) -> bool {
+        self.games[contestant] > 0 && self.forfeits[contestant] == self.games[contestant]
     }
 }
 
@@ -111,7 +120,8 @@ mod tests {
     use super::*;
 
     fn games(seats: [usize; 2], winner: Option<usize>, n: usize) -> Vec<Played> {
-        vec![Played { seats, winner, ticks: 10, faults: Default::default() }; n]
+        let (faults, forfeits) = Default::default();
+        vec![Played { seats, winner, ticks: 10, faults, forfeits }; n]
     }
 
     #[test]

@@ -24,8 +24,15 @@ struct Board {
     departures: Vec<(u32, u8)>,
 }
 
-/// A game that was played, and what went wrong with the program of each seat.
-type Done = (GameRecord, [Vec<String>; 2]);
+/// A game that was played.
+pub(super) struct Done {
+    /// Its record.
+    pub(super) record: GameRecord,
+    /// What went wrong with the program of each seat.
+    pub(super) faults: [Vec<String>; 2],
+    /// Whether it was out of chances.
+    pub(super) forfeits: [bool; 2],
+}
 
 /// Plays matches to their ends, side by side, and returns their records and what went wrong.
 pub(super) fn play(tournament: &Tournament, matches: &[Match]) -> Result<Vec<Done>, DataError> {
@@ -131,6 +138,7 @@ impl Board {
                 bot.tell_end(&board, &standing, &self.start, &outcome.winners);
             }
         }
+        let forfeits = [0, 1].map(|seat| self.departures.iter().any(|&(_, gone)| gone == seat));
         let orders = world.take_recording(self.id)?;
         let name = |contestant: usize| tournament.contestants[contestant].name().to_owned();
         let record = GameRecord {
@@ -145,6 +153,6 @@ impl Board {
             moves: Arc::new(ScriptMoves { orders, departures: self.departures }),
             outcome,
         };
-        Ok((record, self.faults))
+        Ok(Done { record, faults: self.faults, forfeits })
     }
 }

@@ -45,7 +45,7 @@ def bots(tmp_path):
     return path
 
 
-def arena(bots, name):
+def arena(bots, name, code=0):
     """What two games of `random` against a bot come to."""
     command = [
         os.environ["BIVOUAC_BINARY"], "arena", "random", f"python:{bots}:{name}",
@@ -55,7 +55,7 @@ def arena(bots, name):
         "--first-ms", "600000", "--turn-ms", "600000",
     ]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, timeout=1800)
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == code, run.stderr
     return json.loads(run.stdout)
 
 
@@ -84,7 +84,7 @@ def test_a_bot_plays_its_games_and_is_told_of_their_end(bots):
     ],
 )
 def test_a_bot_that_cannot_play_loses_and_is_reported(bots, name, what):
-    told = arena(bots, name)
+    told = arena(bots, name, code=3)
     assert told["pairings"][0]["wins"] == 2, told
     assert told["faulty"] == [0, 2]
     assert what in told["faults"][0]["what"]

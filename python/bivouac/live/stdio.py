@@ -10,7 +10,10 @@ last tick it is told `end` with the winners, and the last frame. What a bot prin
 from __future__ import annotations
 
 import importlib.util
+import math
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -76,8 +79,8 @@ def answer(action: int | None, height: int, width: int) -> str:
     raise ValueError(f"action {action} does not exist: the last one of this board is {9 * tiles}")
 
 
-def play(bot: Bot, lines: TextIO, say: Callable[[str], None]) -> None:
-    """Plays a game to its end."""
+def play(bot: Bot, lines: TextIO, say: Callable[[str], None], turn: float = math.inf) -> None:
+    """Plays a game to its end; `turn` is how long an answer may take, in seconds."""
     bot.late, bot.refused = 0, []
     seat, height, width = (int(number) for number in lines.readline().split())
     board = Board(seat)
@@ -104,6 +107,7 @@ def play(bot: Bot, lines: TextIO, say: Callable[[str], None]) -> None:
             if not has_started:
                 has_started = True
                 bot.on_start(board)
+            bot._deadline = time.monotonic() + turn
             action = bot.act(board)
             said = answer(None if action is None else int(action), height, width)
         except Exception as error:
@@ -134,7 +138,7 @@ def main() -> int:
     except Exception as error:
         say(complaint(error))
         return 1
-    play(bot, sys.stdin, say)
+    play(bot, sys.stdin, say, float(os.environ.get("BIVOUAC_TURN_MS", math.inf)) / 1000)
     return 0
 
 

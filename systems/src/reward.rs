@@ -81,7 +81,10 @@ impl Reward {
         ..Self::SPARSE
     };
 
-    /// A difference of potentials, which leaves the best policy as it is (arXiv 2507.06825).
+    /// A difference of potentials, those of arXiv 2507.06825, without a discount: what an episode
+    /// earns beside its end depends on its last position alone. It leaves the best policy exactly as
+    /// it is for a learner that does not discount, and nearly so for one that discounts little (Ng,
+    /// Harada and Russell 1999 have the learner's discount on the second potential).
     pub const POTENTIAL: Self =
         Self { land_ratio: 0.3, army_ratio: 0.3, city_ratio: 0.4, ..Self::SPARSE };
 

@@ -142,6 +142,11 @@ impl RowsMut<'_> {
         (first, rest)
     }
 
+    /// Leaves a row no legal action but to pass.
+    pub(crate) fn forbid(&mut self, row: usize) {
+        self.mask[row * self.widths.mask..][..self.widths.mask].fill(0);
+    }
+
     /// Makes a row one of nobody: zeros.
     pub(crate) fn clear(&mut self, row: usize) {
         let widths = self.widths;

@@ -182,6 +182,7 @@ impl<'a> SlotRange<'a> {
         self.rows.flags[row] &= !flag::ACTIVE;
         self.rows.reward[row] = 0.0;
         self.rows.action[row] = -1;
+        self.rows.forbid(row);
         if self.rows.flags[row] & flag::LARGE_ARMY != 0 {
             let is_it = |large: &&(u32, Vec<i32>)| large.0 as usize == before;
             let exact = self.last.large_army().iter().find(is_it).cloned();

@@ -446,6 +446,17 @@ impl World {
         ids
     }
 
+    /// The orders that a recorded game's seats have carried out so far.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Unknown`] if it does not exist.
+    pub fn recording(&self, id: GameId) -> Result<Vec<Vec<ScriptedOrder>>, WorldError> {
+        self.class(id)?;
+        let recording = self.ecs.get::<Recording>(id.0);
+        Ok(recording.map(|recording| recording.0.clone()).unwrap_or_default())
+    }
+
     /// The orders that a recorded game's seats have carried out so far, which begin anew.
     ///
     /// # Errors

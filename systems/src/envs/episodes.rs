@@ -12,7 +12,7 @@ use super::{
 use crate::{
     components::State,
     record::{GameRecord, Outcome},
-    replay::ScriptMoves,
+    replay::{ScriptMoves, ScriptedOrder},
     rollout::Maps,
     rows::{RowBatch, flag},
     slots::UNWRITTEN,
@@ -84,7 +84,7 @@ impl VectorEnv {
 
     /// Begins an episode on its map.
     fn lay(&mut self, env: usize) -> Result<(), EnvError> {
-        let Env { home, aside, state } = &mut self.envs[env];
+        let Env { home, aside, state, .. } = &mut self.envs[env];
         state.departures.clear();
         let (spec, episode) = (&state.spec, state.episode);
         let game = GameSpec {
@@ -126,7 +126,7 @@ impl VectorEnv {
 
     /// Puts a game into an environment, at home if it fits.
     pub(super) fn place(&mut self, env: usize, game: &StoredGame) -> Result<(), EnvError> {
-        let Env { home, aside, state } = &mut self.envs[env];
+        let Env { home, aside, state, .. } = &mut self.envs[env];
         if game.fits(self.home) {
             self.world.put(*home, game, state.rules)?;
             aside.take().map_or(Ok(()), |id| self.world.remove(id))?;
@@ -182,21 +182,42 @@ impl VectorEnv {
         for &env in envs {
             let id = self.envs[env].id();
             if self.world.progress(id)?.0 > 0 {
-                let record = self.record(env, id)?;
+                let orders = self.world.take_recording(id)?;
+                let record = self.record(env, id, orders)?;
+                self.envs[env].last = Some(Box::new(record.clone()));
                 self.games.push(record);
             }
         }
         Ok(())
     }
 
+    /// What an environment has played of its present episode, as a game that is cut off here unless
+    /// it is over; its last game if nothing of the episode was played yet. None if there is none, as
+    /// long as games are not recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError::Env`].
+    pub fn last_game(&self, env: usize) -> Result<Option<GameRecord>, EnvError> {
+        let id = self.env(env)?.id();
+        if self.is_recorded && self.world.progress(id)?.0 > 0 {
+            return Ok(Some(self.record(env, id, self.world.recording(id)?)?));
+        }
+        Ok(self.envs[env].last.as_deref().cloned())
+    }
+
     /// What an environment has played, as a game that is cut off here unless it is over.
-    fn record(&mut self, env: usize, id: GameId) -> Result<GameRecord, EnvError> {
+    fn record(
+        &self,
+        env: usize,
+        id: GameId,
+        orders: Vec<Vec<ScriptedOrder>>,
+    ) -> Result<GameRecord, EnvError> {
         let state = &self.envs[env].state;
         let position = self.world.position(id)?;
         let mut outcome = Outcome::of(&position, &state.start.teams);
         let is_given_up = position.state == State::Running;
         outcome.is_truncated |= is_given_up;
-        let orders = self.world.take_recording(id)?;
         let moves = ScriptMoves { orders, departures: state.departures.clone() };
         Ok(GameRecord {
             seed: state.episode.seed,
@@ -232,6 +253,7 @@ fn take_rows(frame: &mut Frame, env: usize, batch: &mut RowBatch) {
             rows.flags[first + agent] &= !flag::ACTIVE;
             rows.reward[first + agent] = 0.0;
             rows.action[first + agent] = -1;
+            rows.forbid(first + agent);
             continue;
         }
         frame.large_army.retain(|(row, _)| *row as usize != first + agent);

@@ -48,8 +48,11 @@ pub enum EnvError {
     /// A vector of nothing.
     #[error("a vector environment needs an environment: give num_envs of 1 or more")]
     NoEnvs,
-    /// The seats with rows are none, too many, or repeated.
-    #[error("seats {seats:?} cannot be played: list seats from 0 to 15, each once, ascending")]
+    /// The seats with rows are none, too many, or repeated, or the learner's is not among them.
+    #[error(
+        "seats {seats:?} cannot be played: list seats from 0 to 15, each once, ascending, the \
+         learner's among them"
+    )]
     Seats {
         /// The list.
         seats: Vec<u8>,

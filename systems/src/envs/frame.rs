@@ -12,8 +12,9 @@ use crate::{
 /// returned it.
 ///
 /// A row that this step did not write (the agent is out of its game, or the game is over and
-/// waits for a reset) is that of the last step with action -1, reward 0 and without
-/// [`flag::ACTIVE`]; the row of a seat that its game does not have is all zeros.
+/// waits for a reset) is that of the last step with action -1, reward 0, no legal action but to
+/// pass, and without [`flag::ACTIVE`]: its other flags tell how the agent ended, which happened in
+/// an earlier step. The row of a seat that its game does not have is all zeros.
 #[derive(Debug)]
 pub struct Frame {
     format: RowFormat,
@@ -174,6 +175,11 @@ impl Frame {
         let rows = &self.flags[env * self.agents..][..self.agents];
         rows.iter().all(|flags| flags & ends != 0 || *flags == 0)
             && rows.iter().any(|flags| flags & ends != 0)
+    }
+
+    /// Whether the episode of an agent of an environment is over.
+    pub fn has_ended(&self, env: usize, agent: usize) -> bool {
+        self.flags[env * self.agents + agent] & (flag::TERMINATED | flag::TRUNCATED) != 0
     }
 
     /// Its rows to be read.

@@ -187,6 +187,9 @@ pub struct VectorSpec {
     pub envs: Vec<Arc<EnvSpec>>,
     /// Seats that have rows and give actions, ascending: the agents.
     pub seats: Vec<u8>,
+    /// The seat among them whose end is that of its environment's episode, whoever plays on; none:
+    /// an episode ends when all of them have.
+    pub learner: Option<u8>,
     /// Form of the rows; every board has to fit.
     pub format: RowFormat,
     /// Seeds of the first episodes.
@@ -216,6 +219,7 @@ impl VectorSpec {
         Self {
             envs,
             seats,
+            learner: None,
             format: RowFormat { height, width, has_builds, has_owners: players > 2 },
             seeds: Seeds::All(seed),
             autoreset: Autoreset::NextStep,
@@ -229,7 +233,9 @@ impl VectorSpec {
     pub(super) fn check(&self) -> Result<(), EnvError> {
         let seats = &self.seats;
         let is_ascending = seats.windows(2).all(|pair| pair[0] < pair[1]);
-        if seats.is_empty() || !is_ascending || seats.iter().any(|&seat| seat > 15) {
+        let is_known = self.learner.is_none_or(|learner| seats.contains(&learner));
+        let is_seat = seats.iter().all(|&seat| seat <= 15);
+        if seats.is_empty() || !is_ascending || !is_seat || !is_known {
             return Err(EnvError::Seats { seats: seats.clone() });
         }
         if self.envs.is_empty() {

@@ -49,6 +49,8 @@ pub(super) struct Env {
     /// Its game elsewhere, if that does not fit the table; then nothing happens at home.
     pub(super) aside: Option<GameId>,
     pub(super) state: EnvState,
+    /// The last game that it finished or gave up, if games are recorded.
+    pub(super) last: Option<Box<GameRecord>>,
 }
 
 /// What an environment remembers of its episode, wherever the game is.
@@ -92,12 +94,14 @@ pub struct VectorEnv {
     /// For the rows of games that are visited alone.
     pub(super) batch: RowBatch,
     autoreset: Autoreset,
+    /// Agent whose end is that of its environment's episode; none: that of all agents is.
+    learner: Option<usize>,
     finals: Option<Finals>,
     refusals: [u64; Refusal::ALL.len()],
     /// Environments that ended in this step: kept for its memory.
     over: Vec<usize>,
-    /// Whether nobody has reset or stepped it yet.
-    is_new: bool,
+    /// Whether nobody has reset, stepped or restored it yet.
+    pub(super) is_new: bool,
 }
 
 impl VectorEnv {
@@ -137,6 +141,7 @@ impl VectorEnv {
             has_aside: false,
             batch: RowBatch::new(format, agents),
             autoreset: spec.autoreset,
+            learner: spec.learner.and_then(|seat| seats.iter().position(|&its| its == seat)),
             finals: None,
             refusals: [0; _],
             over: Vec::new(),
@@ -180,7 +185,7 @@ impl VectorEnv {
                 departures: Vec::new(),
                 opening,
             };
-            envs.push(Env { home: id, aside: None, state });
+            envs.push(Env { home: id, aside: None, state, last: None });
         }
         Ok(envs)
     }
@@ -358,7 +363,11 @@ impl VectorEnv {
     fn renew(&mut self) -> Result<(), EnvError> {
         let mut over = std::mem::take(&mut self.over);
         over.clear();
-        over.extend((0..self.envs.len()).filter(|&env| self.frame.is_over(env)));
+        let (frame, learner) = (&self.frame, self.learner);
+        over.extend((0..self.envs.len()).filter(|&env| match learner {
+            Some(agent) => frame.has_ended(env, agent) || frame.is_over(env),
+            None => frame.is_over(env),
+        }));
         if !over.is_empty() {
             self.finish(&over)?;
             for &env in &over {
@@ -433,6 +442,12 @@ impl VectorEnv {
     /// Environments and seats that do not exist.
     pub fn seen(&self, env: usize, seat: usize) -> Result<SeenBoard, EnvError> {
         Ok(self.world.seen(self.env(env)?.id(), seat)?)
+    }
+
+    /// Whether there are threads besides the calling one, which can share the work of
+    /// [`VectorEnv::on_pool`].
+    pub fn is_threaded(&self) -> bool {
+        self.world.is_threaded()
     }
 
     /// Runs work that is made of many parts where the threads of the environments can share it.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use systems::{
-    envs::{Autoreset, EnvSpec, Opening, Seeds, VectorSpec},
+    envs::{Autoreset, EnvError, EnvSpec, Opening, Seeds, VectorEnv, VectorSpec},
+    mapgen::{MapKind, MapSpec, Size},
     policies::Policy,
     record::GameRecord,
     rollout::{Maps, Rollout, RolloutSpec},
@@ -285,4 +286,57 @@ fn every_episode_of_a_long_run_is_another() {
     }
     let played: u32 = (0..5).map(|env| envs.episode(env).unwrap().episode + 1).sum();
     assert_eq!(episodes.len(), played as usize);
+}
+
+/// Games of three, of whom the first only passes and is soon hunted down.
+fn hunts(envs: usize) -> VectorSpec {
+    let duel = EnvSpec::duel(8, 8).unwrap();
+    let size = Size::Fixed { width: 8, height: 8 };
+    let maps = MapSpec { size, ..MapSpec::free_for_all(MapKind::Generals, 3) };
+    let policies = vec![Policy::External, Policy::Hunter, Policy::Hunter];
+    let opening = Opening::Maps(Maps::Generated(maps));
+    let spec = EnvSpec { opening, policies, max_ticks: 600, ..duel };
+    let all = std::iter::repeat_n(Arc::new(spec), envs).collect();
+    VectorSpec { config: one_thread(), ..VectorSpec::new(all, 3) }
+}
+
+#[test]
+fn an_agent_that_is_out_ends_once_and_can_only_pass_from_then_on() {
+    let mut envs = with(hunts(12), Autoreset::NextStep);
+    let masks = envs.format().mask_planes() * envs.format().words();
+    let mut waiting = 0;
+    for _ in 0..600 {
+        envs.step(&[-1; 36]).unwrap();
+        let frame = envs.frame();
+        for row in (0..36).filter(|row| frame.flags()[*row] & flag::ACTIVE == 0) {
+            waiting += 1;
+            assert!(frame.flags()[row] & flag::TERMINATED != 0, "it ended before");
+            assert!(frame.mask()[row * masks..][..masks].iter().all(|&bits| bits == 0));
+            assert_eq!((frame.reward()[row], frame.action()[row]), (0.0, -1));
+        }
+    }
+    assert!(waiting > 300, "{waiting} rows of players who were out");
+}
+
+#[test]
+fn an_environment_begins_anew_when_its_learner_is_out_whoever_plays_on() {
+    let spec = hunts(12);
+    let mut envs = with(VectorSpec { learner: Some(0), ..spec }, Autoreset::NextStep);
+    let (mut left, mut ended) = (0, vec![false; 12]);
+    for _ in 0..600 {
+        envs.step(&[-1; 36]).unwrap();
+        let frame = envs.frame();
+        for (env, ended) in ended.iter_mut().enumerate() {
+            let flags = &frame.flags()[env * 3..][..3];
+            if std::mem::take(ended) {
+                assert!(flags.iter().all(|f| *f == flag::FIRST | flag::ACTIVE));
+            }
+            assert!(flags[0] & flag::ACTIVE != 0, "the learner never waits");
+            *ended = frame.has_ended(env, 0);
+            left += usize::from(*ended && !frame.is_over(env));
+        }
+    }
+    assert!(left > 1, "{left} games went on without the learner");
+    let spec = VectorSpec { learner: Some(2), seats: vec![0, 1], ..hunts(1) };
+    assert!(matches!(VectorEnv::new(spec), Err(EnvError::Seats { .. })));
 }

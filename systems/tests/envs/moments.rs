@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use systems::{
     components::Order,
     dice::Dice,
-    envs::{Autoreset, EnvSpec, Opening, VectorEnv, VectorSpec},
+    envs::{Autoreset, EnvError, EnvSpec, Opening, VectorEnv, VectorSpec},
     owned::OwnedGame,
     policies::Policy,
     rollout::Maps,

@@ -107,7 +107,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "written / can be written": written / min(python) / 1e9 / bandwidth,
         "made, reset and stepped once, s": first,
         "KB per game besides observations": max(memory, 0) / options.envs / 1024,
-        "import, s": _import_seconds(),
+        "import, s": _seconds_of("import bivouac"),
+        "import and environments of a new process, s": _seconds_of(
+            f"import bivouac; bivouac.make_vec(num_envs={options.envs}, size={options.size}).reset()"
+        ),
     }
 
 
@@ -148,9 +151,9 @@ def _bandwidth(threads: int | None) -> float:
     return target.nbytes / min(seconds) / 1e9
 
 
-def _import_seconds() -> float:
-    """Seconds that `import bivouac` takes in a new interpreter."""
-    code = "import time; t = time.perf_counter(); import bivouac; print(time.perf_counter() - t)"
+def _seconds_of(work: str) -> float:
+    """Seconds that something takes in a new interpreter, all that it imports included."""
+    code = f"import time; t = time.perf_counter(); {work}; print(time.perf_counter() - t)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)
 

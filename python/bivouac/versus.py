@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .errors import InvalidArgument
 from .vector import VectorEnv
+
+POOL = 1024
+"""Maps made beforehand, as many as `_jax_bench` has."""
 
 Tick = Callable[[], Any]
 """Plays one tick of all games, with random legal actions, and gives observations as numpy arrays."""
@@ -23,9 +27,12 @@ def generals_bots(
 ) -> dict[str, Any]:
     """Random play of two players beside generals-bots, which simulates with JAX.
 
-    Both draw actions among the legal ones themselves, begin ended games anew, and hand over what
-    both players see as arrays of the host. Boards are those of each one's own generator, of the same
-    rules. They play by turns, a round each, and the best round counts.
+    Its loop is that of `bivouac bench --vs jax`, compiled for one tick at a time: a uniformly random
+    legal march of both players out of their masks, `env.step`, which yields both observations and
+    begins ended games anew, both masks of those, and the observations as arrays of the host. The
+    policy `random` here draws as it does. Boards are those of each one's own generator, of the same
+    rules, out of as many made beforehand. They play by turns, a round each, and the best round
+    counts.
 
     Args:
         envs: games at a time.
@@ -76,7 +83,7 @@ def _own(envs: int, size: int, layout: str | None, threads: int | None) -> Tick:
         policies=["random", "random"],
         autoreset="same_step",
         max_ticks=1000,
-        map_pool=min(envs, 10_000),
+        map_pool=POOL,
     )
     players.reset(seed=1)
     passes = np.full(players.num_envs, -1)
@@ -85,31 +92,16 @@ def _own(envs: int, size: int, layout: str | None, threads: int | None) -> Tick:
 
 def _generals_bots(envs: int, size: int) -> Tick:
     try:
-        import jax
-        from generals import GeneralsEnv, get_observation
-        from generals.core.action import sample_valid_action
+        from . import _jax_bench as peer
     except ImportError as error:
         raise InvalidArgument(f"--vs generals-bots: {error}; pip install generals-bots") from None
-    env = GeneralsEnv(grid_dims=(size, size), truncation=1000, pool_size=envs)
-    pool, _ = env.reset(jax.random.PRNGKey(1))
-
-    def one(state: Any, key: Any, starts: Any) -> tuple[Any, Any]:
-        keys = jax.random.split(key)
-        chosen = [sample_valid_action(keys[seat], get_observation(state, seat)) for seat in (0, 1)]
-        told, after = env.step(state, jax.numpy.stack(chosen), starts)
-        return after, told.observation
-
-    @jax.jit
-    def all_(states: Any, key: Any, starts: Any) -> tuple[Any, Any, Any]:
-        key, drawn = jax.random.split(key)
-        keys = jax.random.split(drawn, envs)
-        states, seen = jax.vmap(one, in_axes=(0, 0, None))(states, keys, starts)
-        return states, seen, key
-
-    playing = [pool, jax.random.PRNGKey(2)]
+    env = peer.GeneralsEnv(grid_dims=(size, size), truncation=1000, pool_size=peer.POOL)
+    pool, _ = env.reset(peer.jax.random.PRNGKey(0))
+    one = peer.jax.jit(partial(peer.tick, env))
+    playing = [peer.jax.jit(partial(peer.begin, env), static_argnums=1)(pool, envs)]
 
     def tick() -> Any:
-        playing[0], seen, playing[1] = all_(playing[0], playing[1], pool)
-        return jax.device_get(seen)
+        playing[0] = one(pool, playing[0])
+        return peer.to_host(playing[0])
 
     return tick

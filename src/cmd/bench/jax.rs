@@ -16,8 +16,9 @@ use super::{
     roster::Roster,
 };
 
-/// What the Python runs. It imports the simulator; none of the simulator's code is here.
-const SCRIPT: &str = include_str!("jax_bench.py");
+/// What the Python runs, as `python -m bivouac.bench --vs generals-bots` does. It imports the
+/// simulator; none of the simulator's code is here.
+const SCRIPT: &str = include_str!("../../../python/bivouac/_jax_bench.py");
 /// The ruleset whose rules and maps both sides play.
 pub(super) const RULESET: &str = "generals-bots";
 /// Games in Bivouac's world.

@@ -1,4 +1,5 @@
-"""Measures the JAX simulator generals-bots for `bivouac bench --vs jax`.
+"""Measures the JAX simulator generals-bots: for `bivouac bench --vs jax`, which runs this file with
+the Python that it is told, and for `python -m bivouac.bench --vs generals-bots`, which imports it.
 
 Run without an argument it prints the versions of what it would measure; with one, a JSON object of
 settings, it prints what it measured. Either is one line of JSON, the last of the output. It uses
@@ -27,6 +28,8 @@ try:
     import numpy as np
     from generals import GeneralsEnv, compute_valid_move_mask
 except ImportError as error:
+    if __name__ != "__main__":
+        raise
     print(json.dumps({"missing": str(error)}))
     sys.exit()
 
@@ -88,6 +91,12 @@ def begin(env, pool, games):
     return key, states, done.observation, masks(done.observation), outcome
 
 
+def to_host(carry):
+    """Both players' observations as arrays of the host, `[games, 2, ...]` each."""
+    # `np.array` copies; `np.asarray` may lend what the next tick reads.
+    return [np.array(plane) for plane in carry[2]]
+
+
 def rate(step, carry, game_ticks, settings):
     """Game-ticks per second in the best round, and the games after it."""
     best = 0.0
@@ -116,9 +125,7 @@ def measure_batch(env, pool, games, settings):
 
     def host(carry):
         carry = one(pool, carry)
-        # `np.array` copies; `np.asarray` may lend what the next tick reads.
-        taken = [np.array(plane) for plane in carry[2]]
-        assert taken[0].shape[:2] == (games, 2)
+        assert to_host(carry)[0].shape[:2] == (games, 2)
         return carry
 
     carry = jax.jit(functools.partial(begin, env), static_argnums=1)(pool, games)
@@ -139,7 +146,5 @@ def measure(settings):
     return {"loops": [measure_batch(env, pool, games, settings) for games in settings["games"]]}
 
 
-if len(sys.argv) < 2:
-    print(json.dumps(versions()))
-else:
-    print(json.dumps(measure(json.loads(sys.argv[1]))))
+if __name__ == "__main__":
+    print(json.dumps(measure(json.loads(sys.argv[1])) if len(sys.argv) > 1 else versions()))

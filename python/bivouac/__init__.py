@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import BivouacError, EngineError, InvalidArgument, InvalidState
+from .errors import BivouacError, EngineError, InvalidArgument, InvalidState, MissingPackage
 
 if TYPE_CHECKING:
     from ._engine import Game, Snapshot
     from .client import Client, connect
     from .games import games_table, read_games, write_games
     from .live import AsyncGameClient, Bot, GameClient
+    from .names import REFUSALS
     from .parallel import ParallelEnv
     from .remote import RemoteVectorEnv
     from .render import save_gif, save_html
@@ -42,7 +43,9 @@ __all__ = [
     "GameClient",
     "InvalidArgument",
     "InvalidState",
+    "MissingPackage",
     "ParallelEnv",
+    "REFUSALS",
     "RemoteVectorEnv",
     "Snapshot",
     "VectorEnv",
@@ -56,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "REFUSALS": "names",
     "VectorEnv": "vector",
     "make_vec": "vector",
     "ParallelEnv": "parallel",
@@ -75,11 +79,16 @@ _HOMES = {
 }
 
 
+_MODULES = ("data", "names", "render")
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'bivouac' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bivouac' has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -11,6 +11,7 @@ import numpy as np
 from . import _engine
 from .data.format import Format
 from .data.layouts import legal_actions
+from .errors import InvalidArgument, UnknownColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +53,27 @@ class Frame:
     """The rows of one step, `[envs, agents, ...]`, looked at column by column.
 
     Arrays are read-only views of the engine's memory. They are valid, and never change, as long as
-    somebody holds them: the engine writes its next rows elsewhere.
+    somebody holds them: the engine writes its next rows elsewhere. DLPack hands the same memory on,
+    marked read-only; PyTorch does not look at the mark, so make tensors that are written to with
+    `bivouac.torch.tensor`, which copies.
+
+    | column | dtype | shape after `[envs, agents]` | what it is |
+    |---|---|---|---|
+    | `army` | uint16 | `[height, width]` | units on each seen tile, 65535 at most |
+    | `planes` | uint8 | `[9, plane_bytes]` | bit planes, see `bivouac.data.layouts` |
+    | `action_mask` | uint8 | `[4 or 5, plane_bytes]` | sources of legal moves by direction, and builds |
+    | `owner` | uint8 | `[height, width]` | of seen tiles: seats after the viewer, 255 for nobody (more than two players) |
+    | `observation` | float32 | `[channels, height, width]` | the dense layout, if there is one |
+    | `episode_id`, `step` | uint64, uint32 | | the episode, and its tick |
+    | `action`, `reward` | int32, float32 | | what led here, and what it earned |
+    | `flags` | uint8 | | bits: `FIRST`, `TERMINATED`, `TRUNCATED`, `WON`, `ACTIVE` |
+    | `refused` | uint8 | | why the action was played as a pass: a number of `bivouac.REFUSALS` |
+    | `size` | uint8 | `[2]` | height and width of the board |
+    | `land`, `army_total`, `opp_land`, `opp_army` | uint32 | | the scoreboard |
+
+    The row of an agent that is out of its game while others play on, or whose game waits for a
+    reset, is not `ACTIVE`: it shows what the agent saw last, with reward 0 and no legal action but
+    to pass, until the next episode begins.
     """
 
     def __init__(self, raw: _engine.Frame, form: Form) -> None:
@@ -62,7 +83,10 @@ class Frame:
     def __getattr__(self, name: str) -> np.ndarray:
         if name.startswith("_"):
             raise AttributeError(name)
-        array = self.column(name)
+        try:
+            array = self.column(name)
+        except InvalidArgument as error:
+            raise UnknownColumn(str(error)) from None
         self.__dict__[name] = array
         return array
 
@@ -132,8 +156,14 @@ class Frame:
         return column.reshape(-1, *column.shape[2:])
 
     def has(self, flag: int, agent: int | None) -> np.ndarray:
-        """Whether rows have a flag: bool, `[envs]` or `[envs * agents]`."""
-        return (self.of(self.flags, agent) & flag) != 0
+        """Whether rows have a flag: bool, `[envs]` or `[envs * agents]`.
+
+        An episode ends in one row: those of an agent that waits for the next one have no end.
+        """
+        flags = self.of(self.flags, agent)
+        if flag in (TERMINATED, TRUNCATED):
+            flag |= ACTIVE
+        return (flags & flag) == flag
 
     def legal(self, agent: int | None) -> np.ndarray:
         """Legal actions: bool, `[rows, n_actions]`. Passing is always legal."""

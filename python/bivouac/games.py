@@ -21,7 +21,8 @@ def read_games(dataset: str | Path | pa.Table, episodes: Collection[int] | None 
     """The games of a dataset of games, in its order.
 
     Args:
-        dataset: a folder, one Parquet file, or a table.
+        dataset: a folder, one Parquet file, a table, or a replay of generals.io (a `.gior` file),
+            whose game is number 0 of seed 0.
         episodes: ids of the episodes that are wanted; None for all.
 
     Raises:

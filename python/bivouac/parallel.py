@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pettingzoo
 from gymnasium.spaces import Box, Dict, Discrete, Space
 
-from . import _engine
-from .errors import InvalidArgument, InvalidState
+from . import _engine, arguments, render
+from .errors import InvalidArgument, InvalidState, needing
 from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
-from .render import draw
+from .games import Game
 from .spaces import action_space, observation_space
 from .spec import GameSpec, text_of
+
+with needing("pettingzoo"):
+    import pettingzoo
 
 
 class ParallelEnv(pettingzoo.ParallelEnv):
@@ -23,7 +26,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
     that of `VectorEnv`. An agent leaves when it dies, or when the game ends.
 
     Args:
-        layout, reward, canvas, render_mode: as in `VectorEnv`.
+        layout, reward, canvas, record, render_mode: as in `VectorEnv`.
         game: attributes of `GameSpec`, such as `size`, `players` and `teams`.
     """
 
@@ -39,7 +42,8 @@ class ParallelEnv(pettingzoo.ParallelEnv):
         *,
         layout: str | None = None,
         reward: str = "sparse",
-        canvas: tuple[int, int] | None = None,
+        canvas: int | tuple[int, int] | None = None,
+        record: bool = False,
         render_mode: str | None = None,
         **game: Any,
     ) -> None:
@@ -49,11 +53,12 @@ class ParallelEnv(pettingzoo.ParallelEnv):
         self._engine = _engine.Engine(
             envs=[spec],
             seats=None,
-            canvas=canvas,
+            learner=None,
+            canvas=None if canvas is None else arguments.sides(canvas, "canvas"),
             seed=0,
             autoreset="disabled",
             reward=text_of(reward, "reward"),
-            record=False,
+            record=record,
             threads=1,
             layout=layout,
         )
@@ -61,6 +66,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
         self.render_mode = render_mode
         self.possible_agents = [f"player_{seat}" for seat in self.form.seats]
         self.agents: list[str] = []
+        self._has_begun = False
         self._seats = {f"player_{seat}": seat for seat in self.form.seats}
         mask = Box(0, 1, (self.form.format.n_actions,), np.int8)
         space = Dict({"observation": observation_space(self.form), "action_mask": mask})
@@ -81,8 +87,13 @@ class ParallelEnv(pettingzoo.ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begins a new episode: of a seed, or the next one."""
+        """Begins a new episode: of a seed, or the next one.
+
+        `options` are there for PettingZoo; none is known.
+        """
+        seed = None if seed is None else arguments.check("seed", seed, 0, 2**64 - 1)
         frame = Frame(self._engine.reset(None, seed), self.form)
+        self._has_begun = True
         is_playing = frame.has(ACTIVE, None)
         self.agents = [agent for agent in self.possible_agents if is_playing[self._seats[agent]]]
         return self._observations(frame, self.agents), self._infos(frame, self.agents)
@@ -92,14 +103,24 @@ class ParallelEnv(pettingzoo.ParallelEnv):
     ) -> tuple[
         dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, Any]
     ]:
-        """Plays one tick. Agents that are not among `actions` pass."""
+        """Plays one tick. Agents that are not among `actions` pass.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos, each by agent; nothing once
+            the game is over.
+
+        Raises:
+            InvalidState: no game was begun; call `reset` first.
+        """
+        if not self._has_begun:
+            raise InvalidState("no game was begun: call reset() first")
         if not self.agents:
             return {}, {}, {}, {}, {}
         told = np.full(len(self.form.seats), -1, dtype="<i4")
         for agent, action in actions.items():
             if agent not in self._seats:
                 raise InvalidArgument(f"agent {agent!r}: use {self.possible_agents}")
-            told[self._seats[agent]] = np.clip(int(action), -2, 2**31 - 1)
+            (told[self._seats[agent]],) = arguments.numbers([action], 1, f"action of {agent}")
         frame = Frame(self._engine.step(told.tobytes()), self.form)
         agents = self.agents
         seats = [self._seats[agent] for agent in agents]
@@ -139,7 +160,24 @@ class ParallelEnv(pettingzoo.ParallelEnv):
         """The whole board: text, or uint8 `[h, w, 3]`."""
         if self.render_mode is None:
             raise InvalidState("render_mode was not given: make the environment with one")
-        return draw(self._engine.board(0, None), self.render_mode)
+        return render.draw(self._engine.board(0, None), self.render_mode)
+
+    def games(self) -> list[Game]:
+        """Games finished or given up since the last call, if `record` is on."""
+        return self._engine.games()
+
+    def last_game(self) -> Game:
+        """What was played of the present episode, cut off here; see `VectorEnv.last_game`."""
+        return self._engine.last_game(0)
+
+    def save_gif(self, path: str | Path, *, seat: int | None = None, **how: Any) -> None:
+        """Writes the game as a moving picture, as a seat sees it or whole; see `bivouac.save_gif`."""
+        render.save_gif(self.last_game(), path, seat=seat, **how)
+
+    def save_html(self, path: str | Path, *, seat: int | None = None, **how: Any) -> None:
+        """Writes the game as a page that plays it; see `bivouac.save_html`."""
+        render.save_html(self.last_game(), path, seat=seat, **how)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Gives back threads and memory; any use but another `close` is an `InvalidState` then."""
+        self._engine.close()

@@ -9,20 +9,17 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from .arguments import autoreset_mode as mode_of
+from .arguments import mode_name, sides
 from .client.batches import Decoder
 from .client.connection import DEFAULT_URI, Client
 from .client.connection import connect as _connect
 from .client.session import Answer, EnvSession
-from .data import LAYOUTS
+from .data import LAYOUTS, legal_actions
+from .errors import InvalidArgument, InvalidState
 
 Observation = dict[str, np.ndarray]
 Step = tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
-
-_MODES = {
-    AutoresetMode.NEXT_STEP: "next_step",
-    AutoresetMode.SAME_STEP: "same_step",
-    AutoresetMode.DISABLED: "disabled",
-}
 
 _INFOS = ("step", "episode_id", "land", "army_total", "opp_land", "opp_army", "refused", "active")
 
@@ -45,6 +42,10 @@ class RemoteVectorEnv(VectorEnv):
     With `groups` of 2 or more, `send` and `receive` keep several in flight, so that games go on
     while a network decides: `envs.send(actions, group=0); envs.receive()`.
 
+    What `bivouac.VectorEnv` has too goes by the same names: `autoreset`, `send` and `recv`,
+    `action_masks`, `seat`, `num_games`, `infos["tick"]`, `infos["is_active"]` and what they mean: the
+    episode of an agent that is out of its game ends once, and its rows are not active from then on.
+
     A connection that breaks is opened again, and nothing is lost or played twice.
     """
 
@@ -53,15 +54,17 @@ class RemoteVectorEnv(VectorEnv):
         server: str | Client = DEFAULT_URI,
         num_games: int = 1,
         *,
+        seat: int | None = None,
         seats: Sequence[int] | None = None,
-        opponents: Sequence[str] | None = None,
-        size: str = "20x20",
+        opponents: str | Sequence[str] | None = None,
+        size: str | int | tuple[int, int] = "20x20",
         players: int = 2,
         ruleset: str = "generals",
         max_ticks: int = 1000,
         fog: bool = True,
         reward: str = "sparse",
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        autoreset: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        autoreset_mode: AutoresetMode | None = None,
         seed: int = 0,
         layout: str | None = "durbin9",
         groups: int = 1,
@@ -74,16 +77,19 @@ class RemoteVectorEnv(VectorEnv):
         Args:
             server: a URI, or a client that is connected.
             num_games: games of each group.
+            seat: the seat that this client plays, if it is one.
             seats: the seats that this client plays; by default seat 0 if there are opponents, and
                 all otherwise.
-            opponents: built-in policies that take the other seats in turn.
-            size: `"HEIGHTxWIDTH"`, or `"random"`.
+            opponents: built-in policies that take the other seats in turn, or one for all of them.
+            size: height and width, one number for both, `"HEIGHTxWIDTH"`, or `"random"`.
             players: seats of a game.
             ruleset: name of a ruleset.
             max_ticks: tick at which a game is truncated.
             fog: whether players see only what is near their land.
             reward: `"sparse"`, `"shaped"` or `"potential"`.
-            autoreset_mode: what happens when an episode ends.
+            autoreset: what happens when an episode ends: `next_step`, `same_step` or `disabled`, or
+                Gymnasium's `AutoresetMode`.
+            autoreset_mode: another name for it.
             seed: of everything; a seed gives the same games whatever the machine.
             layout: a dense layout of `bivouac.data.LAYOUTS`, or None for compact observations.
             groups: groups of games that can be in flight at a time.
@@ -97,13 +103,20 @@ class RemoteVectorEnv(VectorEnv):
             ClientError: the server refuses; the message names the field.
         """
         if layout is not None and layout not in LAYOUTS:
-            raise ValueError(f"layout={layout!r}: use one of {sorted(LAYOUTS)} or None")
+            raise InvalidArgument(f"layout={layout!r}: use one of {sorted(LAYOUTS)} or None")
+        if isinstance(opponents, str):
+            opponents = [opponents]
+        if seat is not None:
+            if seats is not None:
+                raise InvalidArgument("seat and seats: both say what is played: give one of them")
+            seats = [seat]
         if seats is None and opponents is not None:
             seats = [0]
+        mode = mode_of(autoreset if autoreset_mode is None else autoreset_mode)
         opening = {
             "num_envs": num_games,
             "groups": groups,
-            "size": size,
+            "size": size if isinstance(size, str) else "{}x{}".format(*sides(size, "size")),
             "players": players,
             "ruleset": ruleset,
             "max_ticks": max_ticks,
@@ -111,7 +124,7 @@ class RemoteVectorEnv(VectorEnv):
             "seats": None if seats is None else [int(seat) for seat in seats],
             "opponents": None if opponents is None else list(opponents),
             "reward": reward,
-            "autoreset": _MODES[autoreset_mode],
+            "autoreset": mode_name(mode),
             "seed": seed,
             "collect": collect or None,
             # One batch a step: pyarrow has no limit of its own.
@@ -129,8 +142,9 @@ class RemoteVectorEnv(VectorEnv):
         """Why an action is played as a pass, by number."""
         self.format = self._session.format
         self.layout = layout
-        self.autoreset_mode = autoreset_mode
-        self.metadata = {"autoreset_mode": autoreset_mode}
+        self.autoreset_mode = self.autoreset = mode
+        self.metadata = {"autoreset_mode": mode}
+        self._legal: np.ndarray | None = None
         self._decode = Decoder("numpy", layout, self.format)
         self._set_spaces()
 
@@ -178,7 +192,7 @@ class RemoteVectorEnv(VectorEnv):
         if mask is not None:
             mask = np.asarray(mask)
             if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-                raise ValueError(
+                raise InvalidArgument(
                     f"reset_mask: give bool [{self.num_envs}] with a True in it, "
                     f"not {mask.dtype} {list(mask.shape)}"
                 )
@@ -204,7 +218,7 @@ class RemoteVectorEnv(VectorEnv):
             infos.
         """
         if self._session.in_flight:
-            raise RuntimeError("step: receive the answers that are in flight first")
+            raise InvalidState("step: receive the answers that are in flight first")
         self._session.send(actions, policy_version=policy_version)
         return self._step(self._session.receive())
 
@@ -219,13 +233,25 @@ class RemoteVectorEnv(VectorEnv):
         answer = self._session.receive()
         return answer.about["group"], self._step(answer)
 
+    def recv(self) -> Step:
+        """What `step` returns, of the step that was begun first of those in flight."""
+        return self.receive()[1]
+
+    def action_masks(self) -> np.ndarray:
+        """Legal actions in the rows that came last: bool `[num_envs, n_actions]`."""
+        if self._legal is None:
+            raise InvalidState("no rows came yet: call reset() first")
+        is_packed = self.layout is None
+        return legal_actions(self._legal, self.format) if is_packed else self._legal
+
     def _step(self, answer: Answer) -> Step:
         columns = self._columns(answer.rows)
-        infos: dict[str, Any] = {name: columns[name] for name in _INFOS}
+        self._legal = columns["action_mask"]
+        infos = _infos(columns)
         version = answer.about.get("policy_version")
         if version is not None:
             infos["policy_version"] = np.full(self.num_envs, version, np.uint64)
-        results = [columns[name] for name in ("reward", "terminated", "truncated")]
+        results = _results(columns)
         if answer.final_envs:
             results = self._add_finals(infos, answer, results)
         reward, terminated, truncated = results
@@ -255,22 +281,23 @@ class RemoteVectorEnv(VectorEnv):
         seats = len(self.seats)
         envs = np.asarray(answer.final_envs)[:, None] * seats + np.arange(seats)
         at, mask = envs.reshape(-1), np.zeros(self.num_envs, bool)
-        mask[at] = True
+        # Agents that were out before had their ends then.
+        mask[at] = columns["active"]
         final = np.full(self.num_envs, None, dtype=object)
         observation = self._observation(columns)
         for row, env in enumerate(at):
             final[env] = {name: values[row] for name, values in observation.items()}
         info: dict[str, Any] = {}
-        for name in _INFOS:
-            values = np.zeros((self.num_envs, *columns[name].shape[1:]), columns[name].dtype)
-            values[at] = columns[name]
+        for name, column in _infos(columns).items():
+            values = np.zeros((self.num_envs, *column.shape[1:]), column.dtype)
+            values[at] = column
             info[name] = values
         infos.update(final_obs=final, _final_obs=mask, final_info=info, _final_info=mask)
         ended = []
-        for name, values in zip(("reward", "terminated", "truncated"), results, strict=True):
+        for values, last in zip(results, _results(columns), strict=True):
             # The arrays of a batch cannot be written to.
             values = values.copy()
-            values[at] = columns[name]
+            values[at] = last
             ended.append(values)
         return ended
 
@@ -302,7 +329,8 @@ class RemoteVectorEnv(VectorEnv):
     def set_policy(
         self, seat: int, policy: str, games: Sequence[int] | None = None, group: int = 0
     ) -> None:
-        """Changes who plays a seat in the episodes under way; `"external"` is this client."""
+        """Changes who plays a seat from the next step on, in later episodes too; `"external"` is this
+        client."""
         self._session.ask("policy", group, seat=seat, policy=policy, envs=_numbers(games))
 
     def stats(self) -> dict[str, Any]:
@@ -312,6 +340,18 @@ class RemoteVectorEnv(VectorEnv):
     def close_extras(self, **_: Any) -> None:
         """Frees the games."""
         self._session.close()
+
+
+def _infos(columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Infos by the names of columns, and by those of `bivouac.VectorEnv`."""
+    infos = {name: columns[name] for name in _INFOS}
+    return {**infos, "tick": columns["step"], "is_active": columns["active"]}
+
+
+def _results(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Rewards, terminations and truncations. Those of rows that wait for a reset are over."""
+    ends = [columns[name] & columns["active"] for name in ("terminated", "truncated")]
+    return [columns["reward"], *ends]
 
 
 def _numbers(games: Sequence[int] | None) -> list[int] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InvalidArgument
+from .errors import InvalidArgument, needing
 
 if TYPE_CHECKING:
     from .games import Game
@@ -53,8 +53,13 @@ def save_gif(
         game: from `VectorEnv.games` or `read_games`.
         seat: who looks; None for the whole board.
         every: ticks from one picture to the next.
+        fps: pictures a second.
+
+    Raises:
+        MissingPackage: Pillow is not installed: `pip install "bivouac[render]"`.
     """
-    from PIL import Image
+    with needing("render"):
+        from PIL import Image
 
     pictures = [Image.fromarray(image(board)) for board in game.boards(seat, every)]
     rest = {"append_images": pictures[1:], "duration": 1000 // fps, "loop": 0}

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.vec_env import VecEnv
 
-from .errors import InvalidArgument
+from .errors import InvalidArgument, needing
 from .vector import VectorEnv
+
+with needing("sb3"):
+    from stable_baselines3.common.vec_env import VecEnv
 
 
 class StableBaselinesEnv(VecEnv):
@@ -19,6 +21,10 @@ class StableBaselinesEnv(VecEnv):
     Every environment is one agent: with `seat=None` all seats of all games are. `infos` have
     `terminal_observation` and `TimeLimit.truncated` where an episode ended, and `is_success`,
     whether the agent won; an episode that was cut off is not one that ended.
+
+    Stable-Baselines3 has no environments that wait. With `seat=None` and more than two players, an
+    agent that is out of its game has an episode of waiting until the next game begins: nothing is
+    earned in it, passing is the only legal action, and `infos` have `is_active` False.
 
         envs = bivouac.make_vec("generals", 64, size=8, layout="durbin9", autoreset="same_step")
         model = MaskablePPO("MlpPolicy", StableBaselinesEnv(envs))
@@ -34,6 +40,7 @@ class StableBaselinesEnv(VecEnv):
         if envs.autoreset is not AutoresetMode.SAME_STEP:
             raise InvalidArgument(f"autoreset {envs.autoreset.value!r}: make them with 'same_step'")
         self.envs = envs
+        self._is_waiting = np.zeros(envs.num_envs, dtype=bool)
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> Any:
@@ -43,6 +50,7 @@ class StableBaselinesEnv(VecEnv):
             Observations `[num_envs, ...]`.
         """
         observations, infos = self.envs.reset(seed=self._game_seeds())
+        self._is_waiting = np.zeros(self.num_envs, dtype=bool)
         self.reset_infos = _each(infos, self.num_envs)
         self._reset_seeds()
         self._reset_options()
@@ -65,13 +73,21 @@ class StableBaselinesEnv(VecEnv):
             Observations, rewards (float32), ends of either kind (bool), and a dict for each.
         """
         observations, rewards, terminated, truncated, infos = self.envs.recv()
+        has_final = infos.pop("_final_obs", np.zeros(self.num_envs, dtype=bool))
         finals, final_infos = infos.pop("final_obs", None), infos.pop("final_info", {})
         each = _each(infos, self.num_envs)
-        over = terminated | truncated
+        # Who waited does so no longer where a game begins.
+        begun = self._is_waiting & infos["is_active"]
+        over = terminated | truncated | begun
         for env in np.flatnonzero(over):
-            each[env]["terminal_observation"] = _writeable(finals[env])
+            # Without a last observation the present one is it: others of the game play on.
+            is_kept = finals is not None and finals[env] is not None
+            last = finals[env] if is_kept else _of(observations, env)
+            has_won = final_infos["has_won"] if has_final[env] else infos["has_won"]
+            each[env]["terminal_observation"] = _writeable(last)
             each[env]["TimeLimit.truncated"] = bool(truncated[env] and not terminated[env])
-            each[env]["is_success"] = bool(final_infos["has_won"][env])
+            each[env]["is_success"] = bool(has_won[env] and not begun[env])
+        self._is_waiting = (terminated | truncated) & ~has_final | self._is_waiting & ~begun
         return _writeable(observations), rewards, over, each
 
     def close(self) -> None:
@@ -123,6 +139,12 @@ def _each(infos: dict[str, Any], envs: int) -> list[dict[str, Any]]:
     """Infos by environment instead of by name; those that tell which have one are left out."""
     columns = {name: column for name, column in infos.items() if not name.startswith("_")}
     return [{name: column[env] for name, column in columns.items()} for env in range(envs)]
+
+
+def _of(observations: Any, env: int) -> Any:
+    if isinstance(observations, dict):
+        return {name: column[env] for name, column in observations.items()}
+    return observations[env]
 
 
 def _writeable(observations: Any) -> Any:

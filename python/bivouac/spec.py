@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _engine
+from .arguments import check, sides
 from .errors import InvalidArgument
 
 Size = int | tuple[int, int] | str
@@ -26,6 +27,8 @@ class GameSpec:
         map: a map file instead of generated maps.
         map_pool: maps made beforehand, of which each episode draws one; 0 makes a new map each
             time, which costs about as much as 100 ticks.
+        map_seed: which maps a `map_pool` has; the same ones whatever the seed of the episodes, so
+            give training and evaluation different ones.
         mountains, cities: smallest and largest share of mountains in percent, and number of
             cities; None as the ruleset has it.
         max_ticks: tick at which a game is cut off (`truncated`), counted from its start.
@@ -41,6 +44,7 @@ class GameSpec:
     teams: Sequence[int] | None = None
     map: str | Path | None = None
     map_pool: int = 0
+    map_seed: int = 0
     mountains: tuple[int, int] | None = None
     cities: tuple[int, int] | None = None
     max_ticks: int = 1000
@@ -67,21 +71,22 @@ class GameSpec:
         Raises:
             InvalidArgument: an attribute that nothing can be played with.
         """
+        check("players", self.players, 1, 16)
         teams = list(range(self.players)) if self.teams is None else list(self.teams)
-        _check("players", self.players, 1, 16)
-        _check("max_ticks", self.max_ticks, 1, 2**32 - 1)
-        _check("map_pool", self.map_pool, 0, 2**32 - 1)
-        _check("tick", self.tick, 0, 2**32 - 1)
+        check("max_ticks", self.max_ticks, 1, 2**32 - 1)
+        check("map_pool", self.map_pool, 0, 2**24)
+        check("map_seed", self.map_seed, 0, 2**64 - 1)
+        check("tick", self.tick, 0, 2**32 - 1)
         for team in teams:
-            _check("teams", team, 0, 255)
+            check("teams", team, 0, 255)
         return _engine.EnvSpec(
             ruleset=text_of(self.ruleset, "ruleset"),
             size=_sides(self.size),
             teams=teams,
             map=None if self.map is None else _read(self.map, "map"),
-            pool=(0, self.map_pool) if self.map_pool else None,
-            mountains=self.mountains,
-            cities=self.cities,
+            pool=(self.map_seed, self.map_pool) if self.map_pool else None,
+            mountains=_span("mountains", self.mountains),
+            cities=_span("cities", self.cities),
             max_ticks=self.max_ticks,
             fog=self.fog,
             policies=list(self.policies),
@@ -102,17 +107,18 @@ def _read(path: str | Path, argument: str) -> str:
         raise InvalidArgument(f"{argument} {path}: {error.strerror}") from None
 
 
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, int) or not low <= value <= high:
-        raise InvalidArgument(f"{name} {value!r}: give a whole number from {low} to {high}")
+def _span(name: str, span: tuple[int, int] | None) -> tuple[int, int] | None:
+    if span is None:
+        return None
+    if isinstance(span, str) or not isinstance(span, Sequence) or len(span) != 2:
+        raise InvalidArgument(f"{name} {span!r}: give (smallest, largest) or None")
+    smallest, largest = (check(name, value, 0, 2**16 - 1) for value in span)
+    return smallest, largest
 
 
 def _sides(size: Size) -> tuple[int, int] | None:
     if size == "random":
         return None
-    sides = (size, size) if isinstance(size, int) else size
-    if isinstance(sides, str) or len(sides) != 2:
+    if isinstance(size, str):
         raise InvalidArgument(f"size {size!r}: give a number, (height, width) or 'random'")
-    for side in sides:
-        _check("size", side, 1, 32)
-    return (int(sides[0]), int(sides[1]))
+    return sides(size, "size")

@@ -1,17 +1,26 @@
-"""Datasets as PyTorch has them: map-style and iterable, for `torch.utils.data.DataLoader`."""
+"""Datasets as PyTorch has them, and networks as players.
+
+Datasets are map-style and iterable, for `torch.utils.data.DataLoader`; `FrozenPolicy` is an opponent
+of environments.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+import numpy as np
 
 from .data import Experiences, Format, Stream, Windows
 from .data import dense as _dense
 from .data import legal_actions as _legal_actions
+from .errors import InvalidArgument, needing
+
+with needing("torch"):
+    import torch
+    from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 
 def _tensors(sample: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -101,3 +110,78 @@ def decode(
     moved["observation"] = _dense(army, planes, size, format, layout)
     moved["action_mask"] = _legal_actions(moved["action_mask"], format)
     return moved
+
+
+def tensor(observations: Any, device: torch.device | str | None = None) -> Any:
+    """Observations of environments as tensors of their own, which may be written to.
+
+    The arrays of environments are the engine's memory and never change. `torch.from_dlpack` and
+    `torch.as_tensor` share it, and PyTorch has no tensors that cannot be written: an operation in
+    place on one of them would change what everybody sees who holds the array.
+
+    Args:
+        observations: an array, or a dict of them. Those of uint16 and uint32 become int32 and int64,
+            for which PyTorch has all operations.
+        device: where the tensors go; the processor by default.
+    """
+    if isinstance(observations, dict):
+        return {name: tensor(column, device) for name, column in observations.items()}
+    kinds = {np.dtype(np.uint16): np.int32, np.dtype(np.uint32): np.int64}
+    kind = kinds.get(observations.dtype)
+    return torch.tensor(observations if kind is None else observations.astype(kind), device=device)
+
+
+class FrozenPolicy:
+    """A network as it is now, as a player: give it to environments as one of their `opponents`.
+
+        rival = FrozenPolicy(network)
+        envs = bivouac.make_vec("generals", 256, layout="durbin9", opponents=rival)
+
+    The network is copied, so training it further changes nothing here; `update` takes it over anew.
+    It is asked without gradients and in evaluation mode, and never chooses what is illegal.
+
+    Args:
+        network: gives logits `[n, n_actions]` for observations `[n, ...]` (see `tensor`), or a tuple
+            that begins with them.
+        is_sampled: whether actions are drawn by their chances; the likeliest ones otherwise.
+        logits: how the network is asked, if not by its observations alone: a function of the
+            network, observations and legal actions (bool `[n, n_actions]`).
+        seed: of what is drawn.
+
+    Raises:
+        InvalidArgument: when it plays, if logits are of another shape.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        *,
+        is_sampled: bool = True,
+        logits: Callable[[torch.nn.Module, Any, torch.Tensor], Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.is_sampled = is_sampled
+        self._logits = logits or (lambda network, observations, _: network(observations))
+        weight = next(iter(self.network.parameters()), None)
+        self.device = torch.device("cpu") if weight is None else weight.device
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+
+    def update(self, network: torch.nn.Module) -> None:
+        """Becomes a copy of another network of the same form, as that is now."""
+        self.network.load_state_dict(network.state_dict())
+
+    @torch.no_grad()
+    def __call__(self, observations: Any, legal: np.ndarray) -> np.ndarray:
+        """Actions, int64 `[n]`, for observations `[n, ...]` and legal actions, bool `[n, n_actions]`."""
+        may = torch.tensor(legal, device=self.device)
+        logits = self._logits(self.network, tensor(observations, self.device), may)
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        if logits.shape != may.shape:
+            found, wanted = tuple(logits.shape), tuple(may.shape)
+            raise InvalidArgument(f"logits {found}: the network has to give {wanted}")
+        logits = logits.float().masked_fill(~may, -torch.inf)
+        if not self.is_sampled:
+            return logits.argmax(1).cpu().numpy()
+        chances = logits.softmax(1)
+        return torch.multinomial(chances, 1, generator=self._generator)[:, 0].cpu().numpy()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -11,24 +12,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from . import _engine
+from . import _engine, arguments, render
+from .arguments import Opponent
 from .errors import InvalidArgument, InvalidState
 from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
 from .games import Game, Games, find_games
-from .render import draw
-from .spaces import action_space, observation_space
+from .spaces import action_space, batched, observation_space
 from .spec import GameSpec, text_of
-
-Opponent = str | Callable[[Any, np.ndarray], Any]
-"""A built-in policy by name, or a function from observations `[num_envs, ...]` and legal actions
-(bool `[num_envs, n_actions]`) to actions `[num_envs]`."""
-
-MODES = {mode.value: mode for mode in AutoresetMode}
-_NAMES = {
-    AutoresetMode.NEXT_STEP: "next_step",
-    AutoresetMode.SAME_STEP: "same_step",
-    AutoresetMode.DISABLED: "disabled",
-}
 
 
 def make_vec(ruleset: str = "generals", num_envs: int = 1, **options: Any) -> VectorEnv:
@@ -61,15 +51,31 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     pass, then builds where the ruleset has them. What the rules do not accept is played as a pass
     and counted in `refusals()`.
 
+    With a seat, an episode ends when the learner's does, whoever plays on. In self-play it ends when
+    those of all agents have: until then an agent that is out waits. It was `terminated` once, in
+    the step in which it went; from then on its `infos["is_active"]` is False, its observation is
+    what it saw last, its reward 0, and passing its only legal action, and the first row of the next
+    episode follows. Leave rows that are not active out of what you learn from.
+
+    `infos`, each `[num_envs]`: `tick` (uint32, of the game), `episode_id` (uint64), `is_active`
+    (bool, whether this step wrote the row), `has_won` (bool), `refused` (uint8, why the action was
+    played as a pass: a number of `bivouac.REFUSALS`, 0 where it was not). With `same_step`, where
+    games ended, `final_obs` (an array of the last observations, None elsewhere) and `final_info`
+    (what `infos` would have been) too, with `_final_obs` and `_final_info` (bool) for the agents
+    whose episodes ended in this step.
+
     Args:
         num_games: number of games.
         seat: the learner's seat, or None to play all of them.
-        opponents: who plays the other seats: a policy's name, a function, or one of them for each.
+        opponents: who plays the other seats: a policy's name, a function (see `Player` in
+            `bivouac.arguments`, and `bivouac.torch.FrozenPolicy`), or one of them for each; None
+            for `expander`, or as `policies` say.
         layout: None, `durbin9`, `generals-bots` or `memory`.
         autoreset: `next_step`, `same_step` or `disabled`, or Gymnasium's `AutoresetMode`.
         reward: `sparse`, `shaped`, `potential`, or a `.toml` file of weights.
         seed: of the first episodes; `reset(seed=...)` gives others.
-        canvas: height and width of observations; None for the largest board that there can be.
+        canvas: height and width of observations, or one number for both; None for the largest
+            board that there can be.
         record: whether `games()` returns what was played.
         threads: None for one on each processor; they change no result.
         render_mode: `ansi` or `rgb_array`, for `render`.
@@ -88,38 +94,42 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         num_games: int = 1,
         *,
         seat: int | None = 0,
-        opponents: Opponent | Sequence[Opponent] = "expander",
+        opponents: Opponent | Sequence[Opponent] | None = None,
         layout: str | None = None,
         autoreset: str | AutoresetMode = "next_step",
         reward: str = "sparse",
         seed: int | Sequence[int] = 0,
-        canvas: tuple[int, int] | None = None,
+        canvas: int | tuple[int, int] | None = None,
         record: bool = False,
         threads: int | None = None,
         render_mode: str | None = None,
         **game: Any,
     ) -> None:
-        if not isinstance(num_games, int) or not 1 <= num_games <= 2**24:
-            raise InvalidArgument(f"num_envs {num_games!r}: give a number of games, 1 or more")
+        arguments.check("num_envs", num_games, 1, 2**24)
+        if threads is not None:
+            arguments.check("threads", threads, 1, 1024)
         if render_mode not in (None, "ansi", "rgb_array"):
             raise InvalidArgument(f"render_mode {render_mode!r}: use 'ansi' or 'rgb_array'")
         self.game_spec = GameSpec().changed(game)
         players = self.game_spec.built().players
-        if seat is not None and not 0 <= seat < players:
-            raise InvalidArgument(f"seat {seat!r}: give 0 to {players - 1}, or None for all")
+        if seat is not None:
+            arguments.check("seat", seat, 0, players - 1)
         self.seat, self.players = seat, players
-        self._shared = {"reward": reward, "threads": threads, "render_mode": render_mode}
-        self.opponents, policies = _opponents(opponents, seat, players)
-        if not game.get("policies"):
-            self.game_spec = self.game_spec.changed({"policies": policies})
+        self._shared = {
+            "reward": reward, "threads": threads, "render_mode": render_mode, "record": record,
+        }  # fmt: skip
+        of_game = self.game_spec.policies
+        self.opponents, policies = arguments.players(opponents, of_game, seat, players)
+        self.game_spec = self.game_spec.changed({"policies": policies})
         seats = None if seat is None else sorted({seat, *self.opponents})
-        mode = _mode(autoreset)
+        mode = arguments.autoreset_mode(autoreset)
         self._engine = _engine.Engine(
             envs=[self.game_spec.built()] * num_games,
             seats=seats,
-            canvas=canvas,
-            seed=_seeds(seed),
-            autoreset=_NAMES[mode],
+            learner=seat,
+            canvas=None if canvas is None else arguments.sides(canvas, "canvas"),
+            seed=arguments.seeds(seed),
+            autoreset=arguments.mode_name(mode),
             reward=text_of(reward, "reward"),
             record=record,
             threads=threads,
@@ -135,17 +145,13 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.single_action_space = action_space(self.form)
         self._frame = Frame(self._engine.frame(), self.form)
         # The seed of the first episodes until they are begun, and whether they begin otherwise by now.
-        self._first_seed: int | list[int] | None = _seeds(seed)
+        self._first_seed: int | list[int] | None = arguments.seeds(seed)
         self._has_changed = False
 
     @cached_property
     def observation_space(self) -> gymnasium.Space:
-        """The space of all observations together.
-
-        It is made when it is asked for: Gymnasium repeats the bounds for each environment, 16 kB a
-        game of two on 20x20 tiles, and `single_observation_space` says the same.
-        """
-        return batch_space(self.single_observation_space, self.num_envs)
+        """The space of all observations together, made when it is asked for."""
+        return batched(self.single_observation_space, self.num_envs)
 
     @cached_property
     def action_space(self) -> gymnasium.Space:
@@ -173,10 +179,10 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         if unknown:
             raise InvalidArgument(f"options {sorted(unknown)}: only reset_mask is known")
         mask = options.get("reset_mask")
-        if seed is not None and isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
         chosen = None if mask is None else self._games_of(mask)
-        seeds = None if seed is None else _seeds(seed)
+        seeds = None if seed is None else arguments.seeds(seed)
+        if isinstance(seeds, int):
+            super().reset(seed=seeds)
         if chosen is None and seeds is None and self._has_changed:
             seeds = self._first_seed
         raw = self._engine.reset(chosen, seeds)
@@ -205,13 +211,24 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self._frame = Frame(self._engine.recv(), self.form)
         return self._seen()
 
+    def close_extras(self, **_: Any) -> None:
+        """Gives back threads and memory: what `close()` does.
+
+        Arrays that are held stay as they are; any other use is an `InvalidState` from then on.
+        """
+        # One that could not be made has nothing to close.
+        if "_engine" in self.__dict__:
+            self._engine.close()
+            self.__dict__.pop("_frame", None)
+
     def _seen(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         frame, infos = self._frame, self._infos(self._frame)
-        reward = frame.of(frame.reward, self._agent)
+        # Of the caller's own: wrappers write to rewards.
+        reward = frame.of(frame.reward, self._agent).copy()
         ends = frame.has(TERMINATED, self._agent), frame.has(TRUNCATED, self._agent)
         finals = self._engine.finals() if self.autoreset is AutoresetMode.SAME_STEP else None
         if finals is not None:
-            reward, ends = self._with_finals(*finals, reward.copy(), ends, infos)
+            reward, ends = self._with_finals(*finals, reward, ends, infos)
         return frame.observation(self._agent), reward, *ends, infos
 
     def _with_finals(
@@ -224,6 +241,8 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Puts what ended in this step in the place of what begins, but for observations."""
         last = Frame(raw, self.form)
+        # Agents that were out before had their ends then.
+        ended = last.has(ACTIVE, self._agent)
         envs = self._envs_of(np.array(games))
         reward[envs] = last.of(last.reward, self._agent)
         ends[0][envs] = last.has(TERMINATED, self._agent)
@@ -233,7 +252,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         for i, env in enumerate(envs):
             final_obs[env] = _row(rows, i)
         is_final = np.zeros(self.num_envs, dtype=bool)
-        is_final[envs] = True
+        is_final[envs[ended]] = True
         final_info = {}
         for name, values in self._infos(last).items():
             spread = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
@@ -255,22 +274,17 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def _told(self, actions: Any) -> bytes:
         """Actions of the learner and of opponents that are functions, as the engine takes them."""
+        given = arguments.numbers(actions, self.num_envs, "actions")
         self._first_seed = None
-        given = np.asarray(actions)
-        if given.shape != (self.num_envs,):
-            raise InvalidArgument(f"actions {given.shape}: give one for each, ({self.num_envs},)")
-        if given.dtype.kind not in "iu":
-            raise InvalidArgument(f"actions of {given.dtype}: give whole numbers")
-        # A number that does not fit stays one that is out of range.
-        given = np.clip(given.astype(np.int64), -2, 2**31 - 1).astype("<i4")
         if self.seat is None:
             return given.tobytes()
         told = np.full((self.num_games, len(self.form.seats)), -1, dtype="<i4")
         told[:, self._agent] = given
         for seat, opponent in self.opponents.items():
             agent = self.form.seats.index(seat)
-            theirs = opponent(self._frame.observation(agent), self._frame.legal(agent))
-            told[:, agent] = np.asarray(theirs)
+            theirs = opponent(self.frame.observation(agent), self.frame.legal(agent))
+            whose = f"opponents: actions of the function of seat {seat}"
+            told[:, agent] = arguments.numbers(theirs, self.num_games, whose)
         return told.tobytes()
 
     # What is known of the environments.
@@ -282,12 +296,18 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     @property
     def frame(self) -> Frame:
-        """The present rows of all agents, column by column, `[games, agents, ...]`."""
+        """The present rows of all agents, column by column, `[games, agents, ...]`.
+
+        Raises:
+            InvalidState: the environments are closed.
+        """
+        if "_frame" not in self.__dict__:
+            raise InvalidState("the environments are closed: make them anew")
         return self._frame
 
     def action_masks(self) -> np.ndarray:
         """Legal actions: bool `[num_envs, n_actions]`. Passing is always legal."""
-        return self._frame.legal(self._agent)
+        return self.frame.legal(self._agent)
 
     def seeds(self) -> list[tuple[int, int, int, int]]:
         """Effective seed of each game's episode: seed, game, number of the episode, episode id."""
@@ -300,6 +320,29 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     def games(self) -> list[Game]:
         """Games finished or given up since the last call, if `record` is on."""
         return self._engine.games()
+
+    def last_game(self, game: int = 0) -> Game:
+        """What a game has played of its present episode, cut off here; of the one before where
+        nothing of it was played yet. It needs `record`.
+
+        Raises:
+            InvalidState: games are not recorded, or nothing was played.
+        """
+        (game,) = arguments.games([game], self.num_games)
+        return self._engine.last_game(game)
+
+    def save_gif(self, path: str | Path, *, game: int = 0, seat: int | None = None, **how: Any) -> None:
+        """Writes one game, `last_game(game)`, as a moving picture; see `bivouac.save_gif`.
+
+        Args:
+            seat: who looks; None for the whole board.
+            how: `every` and `fps`.
+        """
+        render.save_gif(self.last_game(game), path, seat=seat, **how)
+
+    def save_html(self, path: str | Path, *, game: int = 0, seat: int | None = None, **how: Any) -> None:
+        """Writes one game, `last_game(game)`, as a page that plays it; see `bivouac.save_html`."""
+        render.save_html(self.last_game(game), path, seat=seat, **how)
 
     # What changes while they run.
 
@@ -352,10 +395,11 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def set_policy(self, seat: int, policy: str, games: Sequence[int] | None = None) -> None:
         """Changes who plays a seat of some games (None: all) in their present episodes."""
+        arguments.check("seat", seat, 0, 15)
         self._engine.set_policy(self._all(games), seat, policy)
 
     def snapshot(self, games: Sequence[int] | None = None) -> _engine.Snapshot:
-        """Keeps some games (None: all) as they are, for `restore`."""
+        """Keeps some games (None: all), each once, as they are, for `restore`."""
         return self._engine.snapshot(self._all(games))
 
     def restore(
@@ -367,21 +411,32 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             Observations and infos, as they were.
         """
         self._frame = Frame(self._engine.restore(snapshot, self._all(games)), self.form)
+        self._first_seed = None
         return self._frame.observation(self._agent), self._infos(self._frame)
 
     def clone(self, games: Sequence[int], n: int) -> VectorEnv:
         """A vector environment of `n` copies of each of some games, one after the other."""
+        arguments.check("n", n, 1, 2**24)
+        games = self._all(games)
+        functions, spec = None, dict(self.game_spec.__dict__)
+        if self.opponents:
+            policies = spec.pop("policies")
+            functions = [self.opponents.get(s, policies[s]) for s in range(self.players)]
         twin = VectorEnv(
             len(games) * n,
             seat=self.seat,
-            opponents=[self.opponents.get(s, "external") for s in range(self.players)],
+            opponents=functions,
             layout=self.form.layout,
             autoreset=self.autoreset,
             canvas=(self.form.format.height, self.form.format.width),
             **self._shared,
-            **self.game_spec.__dict__,
+            **spec,
         )
-        twin.restore(self.snapshot([game for game in games for _ in range(n)]))
+        # A snapshot has each game once.
+        first = {game: n * place for place, game in reversed(list(enumerate(games)))}
+        twin.restore(self.snapshot(list(first)), list(first.values()))
+        source = [first[game] for game in games for _ in range(n)]
+        twin._frame = Frame(twin._engine.copy(source, twin._all(None)), twin.form)
         return twin
 
     def render(self) -> Any:
@@ -392,12 +447,15 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def draw(self, game: int, seat: int | None, mode: str = "ansi") -> Any:
         """One game as a seat sees it, or whole: text (`ansi`), or uint8 `[h, w, 3]`."""
-        return draw(self._engine.board(game, seat), mode)
+        (game,) = arguments.games([game], self.num_games)
+        if seat is not None:
+            arguments.check("seat", seat, 0, 15)
+        return render.draw(self._engine.board(game, seat), mode)
 
     # Rows and games.
 
     def _all(self, games: Sequence[int] | None) -> list[int]:
-        return list(range(self.num_games)) if games is None else [int(game) for game in games]
+        return arguments.games(games, self.num_games)
 
     def _games_of(self, mask: Any) -> list[bool]:
         """Games of which a mask of environments names an agent."""
@@ -409,40 +467,6 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     def _envs_of(self, games: np.ndarray) -> np.ndarray:
         agents = self.num_envs // self.num_games
         return (games[:, None] * agents + np.arange(agents)).ravel()
-
-
-def _mode(autoreset: str | AutoresetMode) -> AutoresetMode:
-    if isinstance(autoreset, AutoresetMode):
-        return autoreset
-    by_name = {name: mode for mode, name in _NAMES.items()} | MODES
-    if autoreset not in by_name:
-        raise InvalidArgument(f"autoreset {autoreset!r}: use one of {sorted(_NAMES.values())}")
-    return by_name[autoreset]
-
-
-def _seeds(seed: Any) -> int | list[int]:
-    seeds = [seed] if isinstance(seed, (int, np.integer)) else list(seed)
-    for value in seeds:
-        if not isinstance(value, (int, np.integer)) or not 0 <= value < 2**64:
-            raise InvalidArgument(f"seed {value!r}: give a whole number from 0 to 2**64 - 1")
-    return int(seed) if isinstance(seed, (int, np.integer)) else [int(value) for value in seeds]
-
-
-def _opponents(
-    opponents: Opponent | Sequence[Opponent], seat: int | None, players: int
-) -> tuple[dict[int, Callable[[Any, np.ndarray], Any]], list[str]]:
-    """Functions by seat, and the policy of each seat."""
-    if seat is None:
-        return {}, ["external"] * players
-    one = isinstance(opponents, str) or callable(opponents)
-    each = [opponents] * players if one else list(opponents)
-    if len(each) == players - 1:
-        each.insert(seat, "external")
-    if len(each) != players:
-        raise InvalidArgument(f"opponents has {len(each)} entries: give {players - 1}")
-    functions = {s: who for s, who in enumerate(each) if callable(who) and s != seat}
-    names = [who if isinstance(who, str) and s != seat else "external" for s, who in enumerate(each)]
-    return functions, names
 
 
 def _row(rows: Any, i: int) -> Any:

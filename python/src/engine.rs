@@ -1,14 +1,11 @@
 //! The class `Engine`: a vector of environments behind a lock, stepped with or without waiting.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    thread::JoinHandle,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Receiver};
 
 use datasets::layouts::Layout;
 use pyo3::{prelude::*, types::PyDict};
 use systems::{
-    envs::{Refusal, Seeds, VectorEnv, VectorSpec},
+    envs::{Refusal, Seeds, VectorSpec},
     policies::Policy,
     rows::PLANES,
     world::WorldConfig,
@@ -17,18 +14,22 @@ use systems::{
 use crate::{
     array::PyFrame,
     board::{self, Board},
-    error::{Fault, guarded, panicked},
+    error::{Fault, guarded},
     game::Game,
     inner::{Inner, Moment},
     spec::{PyEnvSpec, autoreset_of, reward_of},
+    stepper::{Answer, Stepper},
 };
 
 /// A vector of environments. Its methods may be called from any thread, one at a time.
 #[pyclass(frozen, module = "bivouac._engine")]
 pub(crate) struct Engine {
-    inner: Arc<Mutex<Inner>>,
+    /// None once they are closed.
+    inner: Arc<Mutex<Option<Inner>>>,
     /// The step that was sent and not received.
-    pending: Mutex<Option<JoinHandle<Result<(), Fault>>>>,
+    pending: Mutex<Option<Receiver<Answer>>>,
+    /// Who plays the steps that are sent, from the first one on.
+    stepper: Mutex<Option<Stepper>>,
     /// The process that its threads live in.
     process: u32,
 }
@@ -63,12 +64,13 @@ impl From<SeedArgument> for Seeds {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, envs, seats, canvas, seed, autoreset, reward, record, threads, layout))]
+    #[pyo3(signature = (*, envs, seats, learner, canvas, seed, autoreset, reward, record, threads, layout))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of one call in the package")]
     fn new(
         py: Python<'_>,
         envs: Vec<PyRef<'_, PyEnvSpec>>,
         seats: Option<Vec<u8>>,
+        learner: Option<u8>,
         canvas: Option<(u16, u16)>,
         seed: SeedArgument,
         autoreset: &str,
@@ -84,6 +86,7 @@ impl Engine {
         spec.autoreset = autoreset_of(autoreset)?;
         spec.reward = reward_of(reward)?;
         spec.is_recorded = record;
+        spec.learner = learner;
         if let Some(seats) = seats {
             spec.seats = seats;
         }
@@ -102,14 +105,11 @@ impl Engine {
             }
             None => {}
         }
-        let make = || {
-            let envs = VectorEnv::new(spec).map_err(Fault::argument)?;
-            Ok(Inner::new(envs, layout))
-        };
-        let inner = py.detach(|| guarded(make))?;
+        let inner = py.detach(|| guarded(|| Inner::new(spec, layout)))?;
         Ok(Self {
-            inner: Arc::new(Mutex::new(inner)),
+            inner: Arc::new(Mutex::new(Some(inner))),
             pending: Mutex::new(None),
+            stepper: Mutex::new(None),
             process: std::process::id(),
         })
     }
@@ -164,16 +164,21 @@ impl Engine {
     }
 
     /// Begins to play one tick, and returns at once.
-    fn send(&self, actions: &[u8]) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, actions: &[u8]) -> PyResult<()> {
         self.check_process()?;
+        if self.pending().is_none() {
+            py.detach(|| on_open(&self.inner, |_| Ok(())))?;
+        }
         let mut pending = self.pending();
         if pending.is_some() {
             return Err(Fault::State("a step was sent already: call recv() first".into()).into());
         }
-        let (actions, inner) = (numbers(actions), self.inner.clone());
-        let work = move || guarded(|| lock(&inner)?.step(&actions));
-        let handle = std::thread::Builder::new().name("bivouac-step".into()).spawn(work);
-        *pending = Some(handle.map_err(|e| Fault::State(format!("no thread for a step: {e}")))?);
+        let mut stepper = self.stepper.lock().unwrap_or_else(PoisonError::into_inner);
+        let stepper = match &mut *stepper {
+            Some(stepper) => stepper,
+            none => none.insert(Stepper::start(self.inner.clone())?),
+        };
+        *pending = Some(stepper.send(numbers(actions))?);
         Ok(())
     }
 
@@ -184,8 +189,25 @@ impl Engine {
         let Some(sent) = sent else {
             return Err(Fault::State("no step was sent: call send(actions) first".into()).into());
         };
-        py.detach(|| sent.join().unwrap_or_else(|panic| Err(panicked(&*panic))))?;
+        let gone = |_gone| Err(Fault::Engine("the step was never played: make them anew".into()));
+        py.detach(move || sent.recv().unwrap_or_else(gone))?;
         self.frame(py)
+    }
+
+    /// Gives back threads and memory, once a step that was sent is over. Frames that somebody holds
+    /// stay as they are. In a forked process nothing happens: nothing of them is there.
+    fn close(&self, py: Python<'_>) {
+        if self.check_process().is_err() {
+            return;
+        }
+        py.detach(|| {
+            self.pending().take();
+            let stepper = self.stepper.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(stepper) = stepper {
+                stepper.join();
+            }
+            self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        });
     }
 
     /// Begins new episodes: of all environments, or of those in the mask.
@@ -197,8 +219,7 @@ impl Engine {
     ) -> PyResult<PyFrame> {
         let seeds = seed.map(Seeds::from);
         self.with(py, |inner| {
-            inner.envs.reset(mask.as_deref(), seeds.as_ref()).map_err(Fault::argument)?;
-            inner.lay_out();
+            inner.reset(mask.as_deref(), seeds.as_ref())?;
             Ok(inner.frame())
         })
     }
@@ -217,11 +238,7 @@ impl Engine {
     /// Changes what environments play from their next episodes on.
     fn set_spec(&self, py: Python<'_>, envs: Vec<usize>, spec: &PyEnvSpec) -> PyResult<()> {
         let spec = &spec.0;
-        self.with(py, |inner| {
-            envs.iter().try_for_each(|&env| {
-                inner.envs.set_spec(env, spec.clone()).map_err(Fault::argument)
-            })
-        })
+        self.with(py, |inner| inner.set_spec(&envs, spec))
     }
 
     /// Changes who chooses for a seat of environments, from the next step on.
@@ -259,10 +276,28 @@ impl Engine {
         })
     }
 
+    /// Makes environments copies of others, of which one may be copied to many.
+    fn copy(&self, py: Python<'_>, from: Vec<usize>, to: Vec<usize>) -> PyResult<PyFrame> {
+        self.with(py, |inner| {
+            inner.copy(&from, &to)?;
+            Ok(inner.frame())
+        })
+    }
+
     /// The games that were finished or given up since the last call.
     fn games(&self, py: Python<'_>) -> PyResult<Vec<Game>> {
         self.with(py, |inner| {
             Ok(inner.envs.take_games().into_iter().map(|game| Game::of(game.into())).collect())
+        })
+    }
+
+    /// What an environment has played of its episode, or its last game if that has just begun.
+    fn last_game(&self, py: Python<'_>, env: usize) -> PyResult<Game> {
+        self.with(py, |inner| match inner.envs.last_game(env).map_err(Fault::argument)? {
+            Some(game) => Ok(Game::of(game.into())),
+            None => Err(Fault::State(format!(
+                "nothing of game {env} is recorded: make the environments with record=True and step"
+            ))),
         })
     }
 
@@ -298,7 +333,7 @@ impl Engine {
         if self.pending().is_some() {
             return Err(Fault::State("a step is under way: call recv() first".into()).into());
         }
-        Ok(py.detach(|| guarded(|| work(&mut *lock(&self.inner)?)))?)
+        Ok(py.detach(|| guarded(|| on_open(&self.inner, work)))?)
     }
 
     /// After a fork the threads of the environments are in the other process, and nobody would
@@ -313,16 +348,23 @@ impl Engine {
         )))
     }
 
-    fn pending(&self) -> MutexGuard<'_, Option<JoinHandle<Result<(), Fault>>>> {
-        self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, Option<Receiver<Answer>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The environments, unless a step of theirs has failed half-way.
-fn lock(inner: &Mutex<Inner>) -> Result<MutexGuard<'_, Inner>, Fault> {
-    inner.lock().map_err(|_broken| {
+/// Works on the environments, unless they are closed or a step of theirs has failed half-way.
+pub(crate) fn on_open<R>(
+    inner: &Mutex<Option<Inner>>,
+    work: impl FnOnce(&mut Inner) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    let mut inner = inner.lock().map_err(|_broken| {
         Fault::Engine("the engine failed in an earlier call: make the environments anew".into())
-    })
+    })?;
+    match &mut *inner {
+        Some(inner) => work(inner),
+        None => Err(Fault::State("the environments are closed: make them anew".into())),
+    }
 }
 
 /// int32 numbers from their bytes.

@@ -10,6 +10,7 @@ use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 use datasets::{
     DataError,
     games::{ArchivedGame, GamesFile, of_record_batch, record_batch},
+    import,
     info::StoredInfo,
     played,
 };
@@ -143,7 +144,8 @@ fn boards(game: &GameRecord, seat: Option<usize>, every: u32) -> Result<Vec<Boar
     Ok(boards)
 }
 
-/// The games of a dataset: a Parquet file of games, or a folder of them. With `episodes`, ids of
+/// The games of a dataset: a Parquet file of games, or a folder of them; or the one of a replay
+/// file, `.gior`. With `episodes`, ids of
 /// episodes, no others; it reads no further than the last of them.
 #[pyfunction]
 #[pyo3(signature = (path, episodes=None))]
@@ -156,6 +158,11 @@ pub(crate) fn read_games(
 }
 
 fn read(path: &Path, mut wanted: Option<HashSet<u64>>) -> Result<Vec<Game>, Fault> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gior")) {
+        let game = imported(path)?;
+        let is_wanted = wanted.is_none_or(|wanted| wanted.contains(&game.record.episode_id()));
+        return Ok(if is_wanted { vec![game] } else { Vec::new() });
+    }
     if let Some(info) = StoredInfo::read(path).map_err(Fault::argument)?
         && info.kind != "games"
     {
@@ -180,6 +187,17 @@ fn read(path: &Path, mut wanted: Option<HashSet<u64>>) -> Result<Vec<Game>, Faul
         }
     }
     Ok(games)
+}
+
+/// The game of a replay file, as game 0 of seed 0.
+fn imported(path: &Path) -> Result<Game, Fault> {
+    let replay = import::read(path).map(|replay| import::Numbered { game: 0, replay });
+    let rules = import::ReplayRules::default();
+    let games =
+        import::games(std::iter::once(replay), 0, &rules, false).map_err(Fault::argument)?;
+    let named = |error| Fault::Argument(format!("{}: {error}", path.display()));
+    let game = games.into_iter().next().expect("there is a place for each replay");
+    game.map(Game::of).map_err(named)
 }
 
 /// The games of an Arrow IPC stream with the columns of a dataset of games.

@@ -7,12 +7,15 @@
 
 mod array;
 mod board;
+mod dense;
 mod engine;
 mod error;
 mod game;
 mod inner;
+mod pools;
 mod rows;
 mod spec;
+mod stepper;
 
 use pyo3::prelude::*;
 

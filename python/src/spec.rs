@@ -5,7 +5,6 @@ use std::sync::Arc;
 use datasets::layouts::Layout;
 use pyo3::{prelude::*, types::PyDict};
 use systems::{
-    dice,
     envs::{Autoreset, EnvSpec, Opening, Refusal},
     mapgen::{MapSpec, Size, Span},
     policies::Policy,
@@ -16,7 +15,11 @@ use systems::{
     start::Start,
 };
 
-use crate::{error::Fault, game::Game};
+use crate::{
+    error::{Fault, guarded},
+    game::Game,
+    pools,
+};
 
 /// What one environment plays; several may share one.
 #[pyclass(frozen, name = "EnvSpec", module = "bivouac._engine")]
@@ -30,6 +33,7 @@ impl PyEnvSpec {
     #[pyo3(signature = (*, ruleset, size, teams, map, pool, mountains, cities, max_ticks, fog, policies, game, tick))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of one call in the package")]
     fn new(
+        py: Python<'_>,
         ruleset: &str,
         size: Option<(u16, u16)>,
         teams: Vec<u8>,
@@ -43,27 +47,31 @@ impl PyEnvSpec {
         game: Option<&Game>,
         tick: u32,
     ) -> PyResult<Self> {
-        let ruleset = match game {
-            Some(game) => game.record.ruleset.clone(),
-            None => Arc::new(ruleset_of(ruleset)?),
+        let make = || {
+            let ruleset = match game {
+                Some(game) => game.record.ruleset.clone(),
+                None => Arc::new(ruleset_of(ruleset)?),
+            };
+            let opening = match (game, map) {
+                (Some(game), _) => Opening::Replay { game: game.record.clone(), tick },
+                (None, Some(text)) => Opening::Maps(Maps::Fixed(Arc::new(start_of(text)?))),
+                (None, None) => {
+                    let size =
+                        size.map_or(Size::Random, |(height, width)| Size::Fixed { width, height });
+                    let span = |span: Option<_>| span.map(|(low, high)| Span { low, high });
+                    let (mountains, cities) = (span(mountains), span(cities));
+                    let spec = MapSpec { kind: ruleset.map.kind, size, teams, mountains, cities };
+                    spec.check().map_err(Fault::argument)?;
+                    Opening::Maps(maps(spec, pool)?)
+                }
+            };
+            let policies = policies.iter().map(|name| Policy::named(name));
+            let policies = policies.collect::<Result<_, _>>().map_err(Fault::argument)?;
+            let has_fog = game.map_or(fog, |game| game.record.has_fog);
+            Ok(EnvSpec { opening, ruleset, max_ticks, has_fog, policies })
         };
-        let opening = match (game, map) {
-            (Some(game), _) => Opening::Replay { game: game.record.clone(), tick },
-            (None, Some(text)) => Opening::Maps(Maps::Fixed(Arc::new(start_of(text)?))),
-            (None, None) => {
-                let size =
-                    size.map_or(Size::Random, |(height, width)| Size::Fixed { width, height });
-                let span = |span: Option<(u16, u16)>| span.map(|(low, high)| Span { low, high });
-                let (mountains, cities) = (span(mountains), span(cities));
-                let spec = MapSpec { kind: ruleset.map.kind, size, teams, mountains, cities };
-                spec.check().map_err(Fault::argument)?;
-                Opening::Maps(maps(spec, pool)?)
-            }
-        };
-        let policies = policies.iter().map(|name| Policy::named(name));
-        let policies = policies.collect::<Result<_, _>>().map_err(Fault::argument)?;
-        let has_fog = game.map_or(fog, |game| game.record.has_fog);
-        Ok(Self(Arc::new(EnvSpec { opening, ruleset, max_ticks, has_fog, policies })))
+        // Maps that are made beforehand may take seconds.
+        Ok(Self(Arc::new(py.detach(|| guarded(make))?)))
     }
 
     /// Most players of an episode.
@@ -83,10 +91,7 @@ fn maps(spec: MapSpec, pool: Option<(u64, u32)>) -> Result<Maps, Fault> {
     match pool {
         None => Ok(Maps::Generated(spec)),
         Some((_, 0)) => Err(Fault::argument("map_pool 0: give a number of maps of 1 or more")),
-        Some((seed, n)) => {
-            let map = |i| Arc::new(spec.generate(dice::episode_key(seed, u64::from(i), 0)));
-            Ok(Maps::Pool((0..n).map(map).collect()))
-        }
+        Some((seed, n)) => Ok(Maps::Pool(pools::of(spec, seed, n))),
     }
 }
 

@@ -23,6 +23,13 @@ fn engine() -> PathBuf {
     built.max_by_key(changed).unwrap_or_else(|| panic!("{name} is not beside {}", test.display()))
 }
 
+/// The program, if it was built too: `python/tests/test_same_rows.py` compares its rows.
+fn program() -> Option<PathBuf> {
+    let test = env::current_exe().expect("a path of this test");
+    let built = test.ancestors().nth(2)?.join(format!("bivouac{}", consts::EXE_SUFFIX));
+    built.is_file().then_some(built)
+}
+
 /// Puts the package and the engine together, as a wheel would.
 fn install(root: &Path, place: &Path) {
     let package = place.join("bivouac");
@@ -52,8 +59,12 @@ fn the_package_keeps_its_promises_in_python() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
     install(root, &place);
+    let mut tests = Command::new(venv::python(root));
+    if let Some(program) = program() {
+        tests.env("BIVOUAC_BINARY", program);
+    }
     venv::run(
-        Command::new(venv::python(root))
+        tests
             // Python looks in the present folder first, and that of this crate has no engine.
             .current_dir(&place)
             .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])

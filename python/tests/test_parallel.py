@@ -57,6 +57,20 @@ def test_an_agent_that_is_none_is_named():
         env.step({"player_7": 0})
 
 
+def test_a_game_is_recorded_and_drawn(tmp_path):
+    env = bivouac.ParallelEnv(size=(8, 8), max_ticks=20, record=True)
+    for _ in range(2):
+        env.reset(seed=4)
+        while env.agents:
+            env.step({})
+    assert [game.ticks for game in env.games()] == [20]
+    assert env.last_game().ticks == 20
+    env.save_html(tmp_path / "game.html", seat=1)
+    assert "player" in (tmp_path / "game.html").read_text(encoding="utf-8")
+    env.save_gif(tmp_path / "game.gif", every=5)
+    assert (tmp_path / "game.gif").stat().st_size > 500
+
+
 def test_rows_are_those_of_the_vector_environment():
     env = bivouac.ParallelEnv(size=(8, 8), max_ticks=40)
     envs = bivouac.make_vec(num_envs=2, seat=None, size=(8, 8), max_ticks=40, autoreset="disabled")

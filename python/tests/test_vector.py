@@ -19,7 +19,9 @@ MODES = ["next_step", "same_step", "disabled"]
 
 
 def make(num_envs: int = 4, **options):
-    defaults = {"size": (8, 9), "max_ticks": 60, "opponents": "random", "threads": 1}
+    defaults = {"size": (8, 9), "max_ticks": 60, "threads": 1}
+    if not options.get("policies"):
+        defaults["opponents"] = "random"
     return bivouac.make_vec("generals", num_envs, **{**defaults, **options})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import UnknownName
 from .format import DatasetError, Format
 from .layouts import LAYOUTS, dense, legal_actions
 
@@ -27,7 +28,6 @@ SCALARS = {
 """Columns that every sample has, with their types."""
 
 
-@dataclass(frozen=True)
 TOLD = [
     "episode_id",
     "agent_id",
@@ -43,6 +43,7 @@ TOLD = [
 """Columns of `meta/episodes` that are kept."""
 
 
+@dataclass(frozen=True)
 class Episode:
     """One agent's episode: who, how it went, and where its rows are."""
 
@@ -158,13 +159,14 @@ class Experiences:
         A dataset that was written with a dense layout has that one alone, and needs no name for it.
 
         Raises:
-            KeyError: there is no such layout, or the dataset was written with another.
+            UnknownName: there is no such layout, or the dataset was written with another.
         """
         told, form = self._told, self.format
         if form.layout is not None and layout not in (None, form.layout):
-            raise KeyError(f"layout {layout!r} is not in {self.root}: it was written as {form.layout!r}")
-        group = self._row_group(episode.file, episode.row_group)
-        at = slice(episode.row + start, episode.row + stop)
+            raise UnknownName(f"layout {layout!r} is not in {self.root}: it was written as {form.layout!r}")
+        group = self._row_group(_value(told["file"], index), int(told["row_group"][index]))
+        row = int(told["row"][index])
+        at = slice(row + start, row + stop)
         out = {name: group[name][at].astype(kind) for name, kind in SCALARS.items()}
         mask = group["action_mask"][at].reshape(-1, len(form.masks), form.plane_bytes)
         if form.layout is not None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ..errors import InvalidArgument
+
 SCHEMA_VERSION = 1
 
 
-class DatasetError(ValueError):
+class DatasetError(InvalidArgument):
     """A folder or file is not a dataset that this version reads."""
 
 

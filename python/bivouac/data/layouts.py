@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnknownName
 from .format import Format
 
 Array = Any
@@ -180,10 +181,10 @@ def dense(
         float32 `[..., channels, height, width]`.
 
     Raises:
-        KeyError: there is no such layout.
+        UnknownName: there is no such layout; it is a `KeyError` too.
     """
     if layout not in LAYOUTS:
-        raise KeyError(f"layout {layout!r} is not known: use one of {sorted(LAYOUTS)}")
+        raise UnknownName(f"layout {layout!r} is not known: use one of {sorted(LAYOUTS)}")
     chosen, lib = LAYOUTS[layout], _library(planes)
     bits = unpack_bits(planes, format)
     plane = {name: bits[..., i, :, :] for i, name in enumerate(format.planes)}

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..errors import InvalidArgument, OutOfRange
 from .experiences import Experiences
 
 Shuffle = Literal["none", "episode", "row_group"]
@@ -40,7 +41,7 @@ class Windows:
             ValueError: `steps` or `stride` is below 1.
         """
         if steps < 1 or (stride is not None and stride < 1):
-            raise ValueError(f"steps={steps}, stride={stride}: windows need 1 step or more")
+            raise InvalidArgument(f"steps={steps}, stride={stride}: windows need 1 step or more")
         self.data = data if isinstance(data, Experiences) else Experiences(data)
         self.steps, self.layout, self.stride = steps, layout, stride or steps
         rows = self.data.lengths + 1
@@ -58,7 +59,7 @@ class Windows:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """The window at an index."""
         if not -len(self) <= index < len(self):
-            raise IndexError(f"window {index} of {len(self)}")
+            raise OutOfRange(f"window {index} of {len(self)}")
         index %= len(self)
         episode = int(np.searchsorted(self._ends, index, side="right"))
         start = (index - self.of_episode(episode).start) * self.stride
@@ -104,7 +105,7 @@ class Stream:
             ValueError: `shuffle` is not known, or `pool` is below 1.
         """
         if shuffle not in ("none", "episode", "row_group") or pool < 1:
-            raise ValueError(
+            raise InvalidArgument(
                 f"shuffle={shuffle!r}, pool={pool}: use 'none', 'episode' or 'row_group' and a "
                 "pool of 1 or more"
             )

@@ -1,7 +1,7 @@
 """Learns to play as the players of a dataset do: behaviour cloning.
 
     bivouac generate --games 800 --size 8x8 --policies expander --max-ticks 500 --layout memory --out shown
-    pip install "./python[gymnasium]" torch
+    pip install "./python[train]"
     python examples/imitate.py shown --minutes 5 --out runs/imitation.pt
     python examples/train_ppo.py --start runs/imitation.pt      # and makes it better
 
@@ -125,7 +125,7 @@ def main() -> None:
     network = Network(first.shape[1], options.width, options.blocks).to(options.device)
     network.is_narrow = not options.float32
     learn(network, seen, options)
-    options.size = data.format.height
+    options.size, options.layout = data.format.height, seen.layout
     options.out.parent.mkdir(parents=True, exist_ok=True)
     save(network, options, options.out)
     right, frequent = accuracy(network, unseen)

@@ -1,6 +1,6 @@
 """Trains an agent by PPO against built-in policies and copies of itself, on the processor or a GPU.
 
-    pip install "./python[gymnasium]" torch
+    pip install "./python[train]"
     python examples/train_ppo.py --size 8 --minutes 60 --out runs/duel     # from nothing, or
     python examples/train_ppo.py --start runs/imitation.pt --minutes 54    # from examples/imitate.py
     python examples/train_ppo.py --evaluate runs/duel/agent.pt
@@ -8,7 +8,7 @@
 What it shows: invalid actions masked, a potential-based reward, episodes that were cut off valued
 differently from those that ended, and evaluation from both seats with confidence intervals. It writes
 a checkpoint, a table of the curve, TensorBoard scalars if tensorboard is installed, and a picture if
-matplotlib is.
+matplotlib is, and says so where they are not.
 """
 
 from __future__ import annotations
@@ -93,9 +93,12 @@ def flat(actions: Tensor) -> np.ndarray:
 
 
 class Copies:
-    """A player of some games: a frozen copy of the network, drawn anew from those kept."""
+    """A player of some games: a frozen copy of the network, drawn anew from those kept.
 
-    def __init__(self, network: Network, games: range) -> None:
+    `bivouac.torch.FrozenPolicy` is the same for one copy and all games.
+    """
+
+    def __init__(self, network: Network, games: list[int]) -> None:
         self.games, self.kept = games, []
         self.player = copy.deepcopy(network)
         self.add(network)
@@ -110,8 +113,7 @@ class Copies:
     def __call__(self, observations: np.ndarray, legal: np.ndarray) -> np.ndarray:
         """Actions for all games, of which only those for its own are asked for."""
         device = next(self.player.parameters()).device
-        rows = slice(self.games.start, self.games.stop, self.games.step)
-        actions = np.full(len(legal), -1)
+        rows, actions = self.games, np.full(len(legal), -1)
         actions[rows] = flat(self.player(*tensors(observations[rows], legal[rows], device))[0].sample())
         return actions
 
@@ -132,13 +134,14 @@ def make_envs(options: argparse.Namespace, network: Network) -> tuple[bivouac.Ve
     """Environments against the opponents by turns, with a seat for the learner in each."""
     names = options.opponents
     shares = [range(i, options.envs, len(names)) for i in range(len(names))]
-    copies = Copies(network, shares[names.index("copies")]) if "copies" in names else None
+    against_copies = [game for name, games in zip(names, shares) if name == "copies" for game in games]
+    copies = Copies(network, against_copies) if against_copies else None
     envs = bivouac.make_vec(
         "generals",
         options.envs,
         size=options.size,
         opponents=copies or "random",
-        layout=LAYOUT,
+        layout=options.layout,
         reward="potential",
         autoreset="same_step",
         max_ticks=options.max_ticks,
@@ -157,16 +160,28 @@ def make_envs(options: argparse.Namespace, network: Network) -> tuple[bivouac.Ve
     return envs, copies
 
 
+def begin(options: argparse.Namespace) -> Network:
+    """A new network, or the one to start from, which decides its own form and what it looks at."""
+    if options.start is not None:
+        network, about = load(options.start, options.device)
+        for name in ("layout", "width", "blocks", "float32"):
+            setattr(options, name, about[name])
+        return network
+    one = bivouac.make_vec("generals", 1, size=options.size, layout=options.layout)
+    channels = one.single_observation_space.shape[0]
+    network = Network(channels, options.width, options.blocks).to(options.device)
+    network.is_narrow = not options.float32
+    return network
+
+
 class Learner:
     """PPO on a vector environment."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.device = torch.device(options.device)
-        one = bivouac.make_vec("generals", 1, size=options.size, layout=LAYOUT)
-        channels = one.single_observation_space.shape[0]
-        self.network = Network(channels, options.width, options.blocks).to(self.device)
-        self.network.is_narrow = not options.float32
+        # Before the environments, whose opponents may be copies of it.
+        self.network = begin(options)
         self.envs, self.copies = make_envs(options, self.network)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.rate, eps=1e-5)
         self.observations, self.legal = self._seen(self.envs.frame.observation(self.envs.seat))
@@ -307,7 +322,8 @@ class Curve:
             from torch.utils.tensorboard import SummaryWriter
 
             self.writer = SummaryWriter(str(folder))
-        except ImportError:
+        except ImportError as error:
+            print(f"no TensorBoard scalars: {error}: pip install tensorboard")
             self.writer = None
 
     def add(self, row: dict[str, float]) -> None:
@@ -329,7 +345,8 @@ class Curve:
 
             matplotlib.use("Agg")
             from matplotlib import pyplot
-        except ImportError:
+        except ImportError as error:
+            print(f"no picture of the curve: {error}: pip install matplotlib")
             return
         figure, axes = pyplot.subplots(figsize=(7, 4))
         for name in sorted({name for row in self.rows for name in row if name.startswith("wins/")}):
@@ -343,13 +360,14 @@ class Curve:
 
 def save(network: Network, options: argparse.Namespace, path: Path) -> None:
     """Writes a checkpoint that `load` reads."""
-    about = {name: getattr(options, name) for name in ("size", "width", "blocks", "float32")}
+    names = ("layout", "size", "width", "blocks", "float32")
+    about = {name: getattr(options, name) for name in names}
     torch.save({"network": network.state_dict(), **about}, path)
 
 
 def load(path: Path, device: str) -> tuple[Network, dict[str, Any]]:
     """A network from its checkpoint, and what it was trained on."""
-    kept = torch.load(path, map_location=device)
+    kept = {"layout": LAYOUT, **torch.load(path, map_location=device)}
     channels = kept["network"]["trunk.0.weight"].shape[1]
     network = Network(channels, kept["width"], kept["blocks"]).to(device)
     network.load_state_dict(kept.pop("network"))
@@ -362,8 +380,6 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     random.seed(options.seed)
     learner, curve = Learner(options), Curve(options.out)
-    if options.start is not None:
-        learner.network.load_state_dict(load(options.start, options.device)[0].state_dict())
     began, worked, steps, looked = time.perf_counter(), time.process_time(), 0, 0.0
     while (minutes := (time.perf_counter() - began) / 60) < options.minutes:
         left = max(1 - minutes / options.minutes, 0.02)
@@ -387,7 +403,10 @@ def train(options: argparse.Namespace) -> None:
         if seconds - looked > 60 * options.look_every:
             looked = seconds
             for opponent in options.judges:
-                found = evaluate(learner.network, opponent, 200, options.size, max_ticks=options.judge_ticks)
+                found = evaluate(
+                    learner.network, opponent, 200, options.size,
+                    max_ticks=options.judge_ticks, layout=options.layout,
+                )  # fmt: skip
                 row[f"wins/{opponent}"] = found["wins"]
             save(learner.network, options, options.out / "agent.pt")
             if learner.copies is not None:
@@ -396,7 +415,8 @@ def train(options: argparse.Namespace) -> None:
         print({name: round(value, 3) for name, value in row.items()}, flush=True)
     save(learner.network, options, options.out / "agent.pt")
     curve.draw()
-    report(learner.network, options.judges, options.games, options.size, max_ticks=options.judge_ticks)
+    judged = {"max_ticks": options.judge_ticks, "layout": options.layout}
+    report(learner.network, options.judges, options.games, options.size, **judged)
 
 
 def report(network: Network, opponents: list[str], games: int, size: int, **rest: Any) -> None:
@@ -436,9 +456,10 @@ def main() -> None:
     parser.add_argument("--max-ticks", type=int, default=700, help="cuts games off in training")
     parser.add_argument("--look-every", type=float, default=5.0, help="minutes between evaluations")
     parser.add_argument("--games", type=int, default=1000, help="games of the last evaluation")
-    parser.add_argument("--width", type=int, default=32, help="channels of the network")
-    parser.add_argument("--blocks", type=int, default=2, help="blocks of the network")
-    parser.add_argument("--float32", action="store_true", help="convolutions of 32 bits")
+    parser.add_argument("--layout", default=LAYOUT, help="what a new network looks at")
+    parser.add_argument("--width", type=int, default=32, help="channels of a new network")
+    parser.add_argument("--blocks", type=int, default=2, help="blocks of a new network")
+    parser.add_argument("--float32", action="store_true", help="a new one has convolutions of 32 bits")
     parser.add_argument("--threads", type=int, help="of PyTorch; one for each processor if not given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -454,7 +475,8 @@ def main() -> None:
         train(options)
         return
     network, about = load(options.evaluate, options.device)
-    report(network, options.judges, options.games, about["size"], max_ticks=options.judge_ticks)
+    judged = {"max_ticks": options.judge_ticks, "layout": about["layout"]}
+    report(network, options.judges, options.games, about["size"], **judged)
 
 
 if __name__ == "__main__":

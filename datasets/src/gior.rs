@@ -6,7 +6,9 @@
 //! file came from the game server. Source: rules, section 19.
 //!
 //! Input is treated as hostile: every fault is a [`GiorError`] that names the slot, and the text
-//! a file may unpack to has a limit ([`lz::TEXT_UNITS_MAX`]).
+//! a file may unpack to has a limit ([`lz::TEXT_UNITS_MAX`]). What does not matter to the game is
+//! read leniently: whatever stands in a slot that is only shown (names, ratings, colours, chat), and
+//! moves and events that no rule allows.
 //!
 //! ```
 //! use datasets::gior::{Replay, ReplayMove};
@@ -31,16 +33,18 @@ mod array;
 mod check;
 mod error;
 pub mod lz;
+mod surrogates;
 #[cfg(test)]
 mod tests;
 
 /// One move as recorded, which need not have been legal.
 ///
-/// Illegal recorded moves count as illegal queue entries (rules, section 22, item 6), so only
-/// `player` is checked against the game.
+/// Illegal recorded moves count as illegal queue entries (rules, section 22, item 6), so nothing is
+/// checked against the game. A number that can be no tile or seat (-1, 2.5, null) is read as
+/// [`u32::MAX`], which is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReplayMove {
-    /// Seat that moved, 0-based, below the number of players.
+    /// Seat that moved, 0-based; may be none of the game's.
     pub player: u32,
     /// Tile the army leaves, row-major; may lie off the board.
     pub from: u32,
@@ -58,7 +62,7 @@ pub struct ReplayMove {
 /// Source: rules, section 12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AfkEvent {
-    /// Seat that leaves, 0-based, below the number of players.
+    /// Seat that leaves, 0-based; may be none of the game's.
     pub player: u32,
     /// Turn of the event, in ticks since the start.
     pub turn: u32,
@@ -94,9 +98,10 @@ pub struct Replay {
     pub generals: Vec<Option<u32>>,
     /// Slot 9: tiles of the mountains.
     pub mountains: Vec<u32>,
-    /// Slot 10: moves, in non-decreasing order of turn.
+    /// Slot 10: moves, in the order of the file. The server writes non-decreasing turns; a move that
+    /// lies before an earlier one in the list waits for it.
     pub moves: Vec<ReplayMove>,
-    /// Slot 11: players leaving, in non-decreasing order of turn.
+    /// Slot 11: players leaving, in the order of the file, as for `moves`.
     pub afk: Vec<AfkEvent>,
     /// Slot 12: team id of each seat, as long as `generals`; none for a free-for-all.
     pub teams: Option<Vec<i64>>,
@@ -181,8 +186,7 @@ impl Replay {
     /// # Errors
     ///
     /// Returns the first rule broken, in the order: version, size of the board, number of
-    /// generals, lengths of paired lists, tiles off the board, generals that share a tile or
-    /// stand on a mountain, unknown players, turns out of order.
+    /// generals, lengths of paired lists, tiles off the board, generals that share a tile.
     pub fn check(&self) -> Result<(), GiorError> {
         check::check(self)
     }

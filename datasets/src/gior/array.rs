@@ -6,8 +6,10 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Vis
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{AfkEvent, GiorError, Replay, ReplayMove, Slot, check};
+use super::{AfkEvent, GiorError, Replay, ReplayMove, Slot, check, surrogates};
+use lenient::{Loose, LooseList};
 
+mod lenient;
 mod raw;
 
 /// Oldest version that we read; the slots and the rules before it differ.
@@ -18,8 +20,10 @@ const PROBLEM_BYTES_MAX: usize = 200;
 
 /// Reads the text of a replay, without checking that its slots fit together.
 pub(super) fn read(text: &str) -> Result<Replay, GiorError> {
+    // A unit of zero may pad the packed text, and become part of it.
+    let text = surrogates::mended(text.trim_end_matches('\0'));
     let mut place = Place::default();
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_str(&text);
     let slots = Slots { place: &mut place, raw_left: raw::VALUES_MAX };
     let replay = json.deserialize_seq(slots).and_then(|replay| json.end().map(|()| replay));
     replay.map_err(|error| place.fault.take().unwrap_or_else(|| place.explain(&error)))
@@ -102,24 +106,24 @@ impl Slots<'_> {
     ) -> Result<bool, A::Error> {
         match number {
             0 => required(seq, &mut replay.version),
-            1 => optional(seq, &mut replay.id),
+            1 => loose(seq, &mut replay.id, |id| id.into_text().unwrap_or_default()),
             2 => required(seq, &mut replay.width),
             3 => required(seq, &mut replay.height),
-            4 => self.names(seq, &mut replay.names),
-            5 => self.list(seq, &mut replay.stars),
+            4 => loose_list(seq, &mut replay.names, |_, name| name.into_text().unwrap_or_default()),
+            5 => loose_list(seq, &mut replay.stars, |_, star| star.as_number()),
             6 => self.list(seq, &mut replay.cities),
             7 => self.list(seq, &mut replay.city_armies),
             8 => self.list(seq, &mut replay.generals),
             9 => self.list(seq, &mut replay.mountains),
             10 => self.list(seq, &mut replay.moves),
             11 => self.list(seq, &mut replay.afk),
-            12 => self.list_or_none(seq, &mut replay.teams),
-            13 => required(seq, &mut replay.map_name),
+            12 => self.teams(seq, &mut replay.teams),
+            13 => loose(seq, &mut replay.map_name, Loose::into_text),
             14 => self.list(seq, &mut replay.neutrals),
             15 => self.list(seq, &mut replay.neutral_armies),
             16 => self.list(seq, &mut replay.swamps),
             17 => self.raw(seq, &mut replay.chat),
-            18 => self.list_or_none(seq, &mut replay.colours),
+            18 => loose_list_or_none(seq, &mut replay.colours, colour),
             19 => self.raw(seq, &mut replay.lights),
             20 => self.raw(seq, &mut replay.settings),
             21 => self.list(seq, &mut replay.modifiers),
@@ -132,9 +136,9 @@ impl Slots<'_> {
             28 => self.raw(seq, &mut replay.tunnels),
             29 => self.raw(seq, &mut replay.tunnel_limits),
             30 => self.raw(seq, &mut replay.chess_clock),
-            31 => required(seq, &mut replay.stronghold_density),
-            32 => required(seq, &mut replay.stronghold_min),
-            33 => required(seq, &mut replay.stronghold_max),
+            31 => loose(seq, &mut replay.stronghold_density, |number| number.as_number()),
+            32 => loose(seq, &mut replay.stronghold_min, |number| number.as_number()),
+            33 => loose(seq, &mut replay.stronghold_max, |number| number.as_number()),
             34 => self.raw(seq, &mut replay.strongholds),
             35 => self.raw(seq, &mut replay.stronghold_strengths),
             36 => self.raw(seq, &mut replay.chess_clock_times),
@@ -167,14 +171,14 @@ impl Slots<'_> {
         Ok(seq.next_element_seed(read)?.is_some())
     }
 
-    fn names<'de, A: SeqAccess<'de>>(
+    /// Reads the teams; an empty list says as little as null.
+    fn teams<'de, A: SeqAccess<'de>>(
         &mut self,
         seq: &mut A,
-        names: &mut Vec<String>,
+        teams: &mut Option<Vec<i64>>,
     ) -> Result<bool, A::Error> {
-        let mut found: Vec<Option<String>> = Vec::new();
-        let present = self.list(seq, &mut found)?;
-        names.extend(found.into_iter().map(Option::unwrap_or_default));
+        let present = self.list_or_none(seq, teams)?;
+        *teams = teams.take().filter(|teams| !teams.is_empty());
         Ok(present)
     }
 
@@ -206,17 +210,46 @@ fn required<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(
     Ok(present)
 }
 
-/// Reads a slot that may be null, which leaves the field as it was.
-fn optional<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(
+/// Reads a slot that is shown and not played by, whatever it holds.
+fn loose<'de, A: SeqAccess<'de>, T>(
     seq: &mut A,
     field: &mut T,
+    read: impl FnOnce(Loose) -> T,
 ) -> Result<bool, A::Error> {
-    let found = seq.next_element::<Option<T>>()?;
+    let found = seq.next_element()?;
     let present = found.is_some();
-    if let Some(value) = found.flatten() {
-        *field = value;
+    if let Some(value) = found {
+        *field = read(value);
     }
     Ok(present)
+}
+
+/// Reads a list that is shown and not played by; what is no list leaves it empty.
+fn loose_list<'de, A: SeqAccess<'de>, T>(
+    seq: &mut A,
+    items: &mut Vec<T>,
+    item: fn(usize, Loose) -> T,
+) -> Result<bool, A::Error> {
+    let mut found = None;
+    let present = loose_list_or_none(seq, &mut found, item)?;
+    *items = found.unwrap_or_default();
+    Ok(present)
+}
+
+fn loose_list_or_none<'de, A: SeqAccess<'de>, T>(
+    seq: &mut A,
+    items: &mut Option<Vec<T>>,
+    item: fn(usize, Loose) -> T,
+) -> Result<bool, A::Error> {
+    let found = seq.next_element_seed(LooseList { item })?;
+    let present = found.is_some();
+    *items = found.flatten();
+    Ok(present)
+}
+
+/// The colour of a seat: the seat's own number where the file names none.
+fn colour(seat: usize, value: Loose) -> u32 {
+    value.as_count().unwrap_or_else(|| u32::try_from(seat).unwrap_or(u32::MAX))
 }
 
 /// Reads a list or null, and keeps count of the items.
@@ -260,14 +293,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<'_, T> {
     }
 }
 
-impl<'de> Deserialize<'de> for ReplayMove {
-    /// Reads `[player, from, to, half, turn]`.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (player, from, to, Half(half), turn) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { player, from, to, half, turn })
-    }
-}
-
 impl Serialize for ReplayMove {
     /// Writes `[player, from, to, half, turn]`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -276,47 +301,10 @@ impl Serialize for ReplayMove {
     }
 }
 
-impl<'de> Deserialize<'de> for AfkEvent {
-    /// Reads `[player, turn]`.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (player, turn) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { player, turn })
-    }
-}
-
 impl Serialize for AfkEvent {
     /// Writes `[player, turn]`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.player, self.turn).serialize(serializer)
-    }
-}
-
-/// The half flag of a move: 0 or 1 in files, and true or false is understood too.
-struct Half(bool);
-
-impl<'de> Deserialize<'de> for Half {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct HalfVisitor;
-        impl Visitor<'_> for HalfVisitor {
-            type Value = Half;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("0 or 1")
-            }
-
-            fn visit_bool<E>(self, half: bool) -> Result<Half, E> {
-                Ok(Half(half))
-            }
-
-            fn visit_u64<E: de::Error>(self, half: u64) -> Result<Half, E> {
-                match half {
-                    0 => Ok(Half(false)),
-                    1 => Ok(Half(true)),
-                    other => Err(E::invalid_value(de::Unexpected::Unsigned(other), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(HalfVisitor)
     }
 }
 

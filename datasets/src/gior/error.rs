@@ -56,8 +56,6 @@ impl Slot {
     pub(super) const CITY_ARMIES: Self = Self(7);
     pub(super) const GENERALS: Self = Self(8);
     pub(super) const MOUNTAINS: Self = Self(9);
-    pub(super) const MOVES: Self = Self(10);
-    pub(super) const AFK: Self = Self(11);
     pub(super) const TEAMS: Self = Self(12);
     pub(super) const NEUTRALS: Self = Self(14);
     pub(super) const NEUTRAL_ARMIES: Self = Self(15);
@@ -115,14 +113,6 @@ pub enum GiorError {
     TextTooLong {
         /// The limit, in UTF-16 units.
         limit: u32,
-    },
-    /// The text is no Unicode.
-    #[error("unit {index} of the text is an unpaired surrogate, {unit:#06x}")]
-    SurrogateUnpaired {
-        /// Position of the unit, in UTF-16 units from the start.
-        index: usize,
-        /// The unit, from 0xd800 to 0xdfff.
-        unit: u16,
     },
     /// The text is no JSON array.
     #[error("text is not a JSON array: {problem}")]
@@ -210,42 +200,6 @@ pub enum GiorError {
         other: usize,
         /// The tile.
         tile: u32,
-    },
-    /// A mountain stands on a general.
-    #[error("{slot}: tile {tile} is the general of player {player} (index {index})")]
-    MountainOnGeneral {
-        /// Slot 9.
-        slot: Slot,
-        /// Index in the list of mountains.
-        index: usize,
-        /// The tile.
-        tile: u32,
-        /// Seat whose general stands there.
-        player: usize,
-    },
-    /// A move or an event belongs to nobody.
-    #[error("{slot}: player {player} is none of the {players} players (index {index})")]
-    PlayerUnknown {
-        /// The slot.
-        slot: Slot,
-        /// Index in the list of the slot.
-        index: usize,
-        /// The seat.
-        player: u32,
-        /// Number of players.
-        players: usize,
-    },
-    /// A move or an event lies before the one it follows in the file.
-    #[error("{slot}: turn {turn} comes after turn {previous} (index {index})")]
-    TurnOutOfOrder {
-        /// The slot.
-        slot: Slot,
-        /// Index in the list of the slot.
-        index: usize,
-        /// Turn of this item.
-        turn: u32,
-        /// Turn of the item before it.
-        previous: u32,
     },
 }
 

@@ -32,16 +32,17 @@ const UNITS_AT_FIRST: usize = 1 << 16;
 
 /// Unpacks a text.
 ///
-/// Bytes after the end mark are ignored: the packer pads to an even number of bytes.
+/// Bytes after the end mark are ignored: the packer pads to an even number of bytes. Half of a
+/// surrogate pair that stands alone, as where a name was cut, becomes U+FFFD.
 ///
 /// # Errors
 ///
-/// Returns [`GiorError::Truncated`], [`GiorError::PhraseUnknown`], [`GiorError::TextTooLong`] or
-/// [`GiorError::SurrogateUnpaired`]; no other variant.
+/// Returns [`GiorError::Truncated`], [`GiorError::PhraseUnknown`] or [`GiorError::TextTooLong`]; no
+/// other variant.
 pub fn decompress(bytes: &[u8]) -> Result<String, GiorError> {
     match unpack::<u8>(bytes)? {
         Some(ascii) => Ok(text_from_ascii(ascii)),
-        None => text_from_utf16(&unpack_utf16(bytes)?),
+        None => Ok(String::from_utf16_lossy(&unpack_utf16(bytes)?)),
     }
 }
 
@@ -201,20 +202,6 @@ impl Unit for u16 {
 
 fn text_from_ascii(units: Vec<u8>) -> String {
     String::from_utf8(units).expect("units of this type are ASCII")
-}
-
-fn text_from_utf16(units: &[u16]) -> Result<String, GiorError> {
-    let mut text = String::with_capacity(units.len());
-    let mut index = 0;
-    for letter in char::decode_utf16(units.iter().copied()) {
-        let letter = letter.map_err(|error| GiorError::SurrogateUnpaired {
-            index,
-            unit: error.unpaired_surrogate(),
-        })?;
-        index += letter.len_utf16();
-        text.push(letter);
-    }
-    Ok(text)
 }
 
 fn unpack_utf16(bytes: &[u8]) -> Result<Vec<u16>, GiorError> {
@@ -457,12 +444,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unpaired_surrogate_is_refused_and_located() {
+    fn half_of_a_surrogate_pair_becomes_the_replacement_character() {
         let mut packer = Packer::default();
         packer.phrase(Phrase::New { unit: u16::from(b'a'), number: 3 });
         packer.phrase(Phrase::New { unit: 0xd83d, number: 4 });
-        let outcome = decompress(&packer.finish());
-        assert_eq!(outcome, Err(GiorError::SurrogateUnpaired { index: 1, unit: 0xd83d }));
+        assert_eq!(decompress(&packer.finish()), Ok("a\u{fffd}".to_owned()));
     }
 
     proptest! {

@@ -57,10 +57,10 @@ class RemoteVectorEnv(VectorEnv):
         seat: int | None = None,
         seats: Sequence[int] | None = None,
         opponents: str | Sequence[str] | None = None,
-        size: str | int | tuple[int, int] = "20x20",
+        size: str | int | tuple[int, int] | None = None,
         players: int = 2,
         ruleset: str = "generals",
-        max_ticks: int = 1000,
+        max_ticks: int | None = None,
         fog: bool = True,
         reward: str = "sparse",
         autoreset: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -81,10 +81,12 @@ class RemoteVectorEnv(VectorEnv):
             seats: the seats that this client plays; by default seat 0 if there are opponents, and
                 all otherwise.
             opponents: built-in policies that take the other seats in turn, or one for all of them.
-            size: height and width, one number for both, `"HEIGHTxWIDTH"`, or `"random"`.
+            size: height and width, one number for both, `"HEIGHTxWIDTH"`, or `"random"`; None as the
+                ruleset has it: 20, and `"random"` for `competition`.
             players: seats of a game.
             ruleset: name of a ruleset.
-            max_ticks: tick at which a game is truncated.
+            max_ticks: tick at which a game is truncated; None as the ruleset has it: 1000, and 1200 for
+                `competition`.
             fog: whether players see only what is near their land.
             reward: `"sparse"`, `"shaped"` or `"potential"`.
             autoreset: what happens when an episode ends: `next_step`, `same_step` or `disabled`, or
@@ -116,7 +118,7 @@ class RemoteVectorEnv(VectorEnv):
         opening = {
             "num_envs": num_games,
             "groups": groups,
-            "size": size if isinstance(size, str) else "{}x{}".format(*sides(size, "size")),
+            "size": size if size is None or isinstance(size, str) else "{}x{}".format(*sides(size, "size")),
             "players": players,
             "ruleset": ruleset,
             "max_ticks": max_ticks,

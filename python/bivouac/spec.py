@@ -21,7 +21,8 @@ class GameSpec:
 
     Attributes:
         ruleset: `generals`, `generals-classic`, `generals-bots`, `competition`, or a `.toml` file.
-        size: height and width, 1 to 32 each; one number for both; `random` for each map its own.
+        size: height and width, 1 to 32 each; one number for both; `random` for each map its own; None
+            as the ruleset has it: 20, and `random` for `competition`.
         players: number of seats, 1 to 16.
         teams: team of each seat; None for each player against all others.
         map: a map file instead of generated maps.
@@ -31,7 +32,8 @@ class GameSpec:
             give training and evaluation different ones.
         mountains, cities: smallest and largest share of mountains in percent, and number of
             cities; None as the ruleset has it.
-        max_ticks: tick at which a game is cut off (`truncated`), counted from its start.
+        max_ticks: tick at which a game is cut off (`truncated`), counted from its start; None as the
+            ruleset has it: 1000, and 1200 for `competition`.
         fog: whether players see only what is near their land.
         policies: who plays each seat: `external` (whoever calls `step`), `random`, `expander`,
             `hunter`.
@@ -39,7 +41,7 @@ class GameSpec:
     """
 
     ruleset: str = "generals"
-    size: Size = 20
+    size: Size | None = None
     players: int = 2
     teams: Sequence[int] | None = None
     map: str | Path | None = None
@@ -47,7 +49,7 @@ class GameSpec:
     map_seed: int = 0
     mountains: tuple[int, int] | None = None
     cities: tuple[int, int] | None = None
-    max_ticks: int = 1000
+    max_ticks: int | None = None
     fog: bool = True
     policies: Sequence[str] = ()
     game: _engine.Game | None = None
@@ -73,7 +75,8 @@ class GameSpec:
         """
         check("players", self.players, 1, 16)
         teams = list(range(self.players)) if self.teams is None else list(self.teams)
-        check("max_ticks", self.max_ticks, 1, 2**32 - 1)
+        if self.max_ticks is not None:
+            check("max_ticks", self.max_ticks, 1, 2**32 - 1)
         check("map_pool", self.map_pool, 0, 2**24)
         check("map_seed", self.map_seed, 0, 2**64 - 1)
         check("tick", self.tick, 0, 2**32 - 1)
@@ -116,9 +119,11 @@ def _span(name: str, span: tuple[int, int] | None) -> tuple[int, int] | None:
     return smallest, largest
 
 
-def _sides(size: Size) -> tuple[int, int] | None:
-    if size == "random":
+def _sides(size: Size | None) -> tuple[int, int] | str | None:
+    if size is None:
         return None
+    if size == "random":
+        return "random"
     if isinstance(size, str):
         raise InvalidArgument(f"size {size!r}: give a number, (height, width) or 'random'")
     return sides(size, "size")

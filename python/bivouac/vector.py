@@ -376,8 +376,9 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         chosen, rows = self._all(games), [(int(episode), int(step)) for episode, step in rows]
         if len(rows) != len(chosen):
             raise InvalidArgument(f"rows has {len(rows)} entries: give one for each, {len(chosen)}")
-        found, most = find_games(dataset, {episode for episode, _ in rows}), self.game_spec.max_ticks
+        found = find_games(dataset, {episode for episode, _ in rows})
         for episode, step in rows:
+            most = self.game_spec.changed({"game": found[episode]}).built().max_ticks
             last = min(found[episode].ticks, most)
             if not 0 <= step < last:
                 why = "the game" if last < most else f"max_ticks {most}"

@@ -21,6 +21,20 @@ use crate::{
     pools,
 };
 
+/// Tick at which a game is cut off where neither the caller nor the ruleset says so.
+const MAX_TICKS: u32 = 1000;
+
+/// How large boards are, if that is said.
+#[derive(FromPyObject)]
+enum Sides {
+    /// Height and width.
+    #[pyo3(transparent)]
+    Fixed((u16, u16)),
+    /// `random`.
+    #[pyo3(transparent)]
+    Named(String),
+}
+
 /// What one environment plays; several may share one.
 #[pyclass(frozen, name = "EnvSpec", module = "bivouac._engine")]
 pub(crate) struct PyEnvSpec(pub(crate) Arc<EnvSpec>);
@@ -35,13 +49,13 @@ impl PyEnvSpec {
     fn new(
         py: Python<'_>,
         ruleset: &str,
-        size: Option<(u16, u16)>,
+        size: Option<Sides>,
         teams: Vec<u8>,
         map: Option<&str>,
         pool: Option<(u64, u32)>,
         mountains: Option<(u16, u16)>,
         cities: Option<(u16, u16)>,
-        max_ticks: u32,
+        max_ticks: Option<u32>,
         fog: bool,
         policies: Vec<String>,
         game: Option<&Game>,
@@ -56,8 +70,15 @@ impl PyEnvSpec {
                 (Some(game), _) => Opening::Replay { game: game.record.clone(), tick },
                 (None, Some(text)) => Opening::Maps(Maps::Fixed(Arc::new(start_of(text)?))),
                 (None, None) => {
-                    let size =
-                        size.map_or(Size::Random, |(height, width)| Size::Fixed { width, height });
+                    let size = match size {
+                        None => ruleset.map.usual_size(),
+                        Some(Sides::Named(name)) if name == "random" => Size::Random,
+                        Some(Sides::Named(name)) => {
+                            let problem = "give a number, (height, width) or 'random'";
+                            return Err(Fault::Argument(format!("size {name:?}: {problem}")));
+                        }
+                        Some(Sides::Fixed((height, width))) => Size::Fixed { width, height },
+                    };
                     let span = |span: Option<_>| span.map(|(low, high)| Span { low, high });
                     let (mountains, cities) = (span(mountains), span(cities));
                     let spec = MapSpec { kind: ruleset.map.kind, size, teams, mountains, cities };
@@ -67,6 +88,7 @@ impl PyEnvSpec {
             };
             let policies = policies.iter().map(|name| Policy::named(name));
             let policies = policies.collect::<Result<_, _>>().map_err(Fault::argument)?;
+            let max_ticks = max_ticks.unwrap_or_else(|| ruleset.max_ticks_or(MAX_TICKS));
             let has_fog = game.map_or(fog, |game| game.record.has_fog);
             Ok(EnvSpec { opening, ruleset, max_ticks, has_fog, policies })
         };
@@ -78,6 +100,12 @@ impl PyEnvSpec {
     #[getter]
     fn players(&self) -> usize {
         self.0.players()
+    }
+
+    /// Tick at which a game is cut off.
+    #[getter]
+    fn max_ticks(&self) -> u32 {
+        self.0.max_ticks
     }
 
     /// Height and width that hold every board of its episodes.

@@ -19,15 +19,19 @@ use systems::{
 
 use super::dataset_run::Canvas;
 
+/// Tick at which a game is cut off where neither an option nor the ruleset says so.
+const MAX_TICKS: u32 = 500;
+
 /// The reward where no other is named.
 pub(super) const REWARD: &str = "sparse";
 
 /// Which games are played, and what their rows look like.
 #[derive(clap::Args, Clone)]
 pub(super) struct GameOptions {
-    /// Board, as rows x columns, or `random` for sizes as in the real game
-    #[arg(long, default_value = "20x20", value_name = "HxW|random", value_parser = size)]
-    pub(super) size: String,
+    /// Board, as rows x columns, or `random` for sizes as in the real game [default: 20x20, and
+    /// random for competition]
+    #[arg(long, value_name = "HxW|random", value_parser = size)]
+    pub(super) size: Option<String>,
     /// Number of players, each for himself unless --teams says otherwise
     #[arg(long, value_name = "N", value_parser = players)]
     pub(super) players: Option<usize>,
@@ -43,10 +47,9 @@ pub(super) struct GameOptions {
     /// Built-in policies that take the seats in turn [default: all of them]
     #[arg(long, value_delimiter = ',', value_name = "A,B", value_parser = policy)]
     pub(super) policies: Vec<String>,
-    /// Tick at which a game is cut off
-    #[arg(long, default_value_t = 500, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) max_ticks: u32,
+    /// Tick at which a game is cut off [default: 500, and 1200 for competition]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_ticks: Option<u32>,
     /// Seed of everything
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) seed: u64,
@@ -62,6 +65,7 @@ impl GameOptions {
     /// The first `games` games, and a form that all their rows fit.
     pub(super) fn rollout(&self, games: u64) -> anyhow::Result<(RolloutSpec, RowFormat)> {
         let ruleset = Arc::new(ruleset(&self.ruleset)?);
+        let max_ticks = self.max_ticks.unwrap_or_else(|| ruleset.max_ticks_or(MAX_TICKS));
         let policies = policies(&self.policies);
         let (maps, largest, players) = maps(self, &ruleset)?;
         let Canvas { height, width } = self.canvas.unwrap_or(largest);
@@ -73,11 +77,19 @@ impl GameOptions {
             games,
             maps,
             ruleset,
-            max_ticks: self.max_ticks,
+            max_ticks,
             policies,
             has_fog: true,
         };
         Ok((spec, format))
+    }
+}
+
+/// The size of boards that a ruleset has, as in `--size`.
+pub(super) fn usual_size(ruleset: &Ruleset) -> String {
+    match ruleset.map.usual_size() {
+        Size::Random => "random".to_owned(),
+        Size::Fixed { width, height } => Canvas { height, width }.to_string(),
     }
 }
 
@@ -152,9 +164,10 @@ fn maps(options: &GameOptions, ruleset: &Ruleset) -> anyhow::Result<(Maps, Canva
     }
     let teams = teams(options)?;
     let players = teams.len();
-    let size = match options.size.as_str() {
-        "random" => Size::Random,
-        text => {
+    let size = match options.size.as_deref() {
+        None => ruleset.map.usual_size(),
+        Some("random") => Size::Random,
+        Some(text) => {
             let Canvas { height, width } =
                 text.parse().map_err(|e| anyhow::anyhow!("--size {text}: {e}, or `random`"))?;
             Size::Fixed { width, height }

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use datasets::{
     Kind, info::Info, layouts::Layout, pipeline::Plan, produce::Simulation, seats::Seats,
 };
-use systems::{policies::Policy, rollout::RolloutSpec};
+use systems::rollout::RolloutSpec;
 
 use super::{
     dataset_run::{self, KindName, Output, quoted},
@@ -106,7 +106,7 @@ pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)
     let rows = || Kind::Experiences { format, reward, seats: Seats::ALL, layout };
     let kind = dataset_run::table(args.kind, layout, &args.options.reward, rows)?;
     let info = Info {
-        command: command(args, &spec.policies),
+        command: command(args, &spec),
         seed: spec.seed,
         rulesets: BTreeMap::from([(spec.ruleset.name.clone(), spec.ruleset.to_toml())]),
         reward: serde_json::to_value(reward)?,
@@ -117,10 +117,10 @@ pub(super) fn simulation(args: &Args) -> anyhow::Result<(Simulation, Kind, Info)
 }
 
 /// The command that makes the same dataset. Nothing in it changes only how it is made.
-fn command(args: &Args, policies: &[Policy]) -> String {
+fn command(args: &Args, spec: &RolloutSpec) -> String {
     use std::fmt::Write as _;
     let options = &args.options;
-    let policies: Vec<&str> = policies.iter().map(|policy| policy.name()).collect();
+    let policies: Vec<&str> = spec.policies.iter().map(|policy| policy.name()).collect();
     let mut command = format!("bivouac generate --games {}", args.games);
     let mut add = |flag: &str, value: &dyn std::fmt::Display| {
         // Writing to a string cannot fail.
@@ -129,7 +129,8 @@ fn command(args: &Args, policies: &[Policy]) -> String {
     if let Some(map) = &options.map {
         add("--map", &quoted(&map.to_string_lossy()));
     } else {
-        add("--size", &options.size);
+        let usual = || game_options::usual_size(&spec.ruleset);
+        add("--size", &options.size.clone().unwrap_or_else(usual));
         match (&options.teams, options.players) {
             (Some(teams), _) => add("--teams", teams),
             (None, players) => add("--players", &players.unwrap_or(2)),
@@ -137,7 +138,7 @@ fn command(args: &Args, policies: &[Policy]) -> String {
     }
     add("--ruleset", &quoted(&options.ruleset));
     add("--policies", &policies.join(","));
-    add("--max-ticks", &options.max_ticks);
+    add("--max-ticks", &spec.max_ticks);
     add("--seed", &options.seed);
     add("--kind", &args.kind.name());
     if args.kind == KindName::Experiences {

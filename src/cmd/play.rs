@@ -37,9 +37,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "game",
           value_parser = clap::value_parser!(u32).range(2..=16))]
     players: Option<u32>,
-    /// Board, as rows x columns
-    #[arg(long, default_value = "20x20", value_name = "HxW", conflicts_with = "game")]
-    size: Canvas,
+    /// Board, as rows x columns [default: 20x20, or as the ruleset has it]
+    #[arg(long, value_name = "HxW", conflicts_with = "game")]
+    size: Option<Canvas>,
     /// Map file (text or .json) instead of a generated map
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "game"])]
     map: Option<PathBuf>,
@@ -165,11 +165,10 @@ fn tell(args: &Args, server: &play::Server, seat: &Seat, outcome: &play::Outcome
 
 /// The game that the arguments describe.
 fn game(args: &Args) -> anyhow::Result<CreateGameRequest> {
-    let map = if let Some(path) = &args.map {
-        map(path)?
-    } else {
-        let Canvas { height, width } = args.size;
-        Map::Size(BoardSize { width: width.into(), height: height.into() })
+    let size = |Canvas { height, width }| BoardSize { width: width.into(), height: height.into() };
+    let map = match &args.map {
+        Some(path) => Some(map(path)?),
+        None => args.size.map(|canvas| Map::Size(size(canvas))),
     };
     let is_alone = args.policies.is_empty() && args.players.is_none() && args.map.is_none();
     let policies = if is_alone { vec!["hunter".to_owned()] } else { args.policies.clone() };
@@ -187,7 +186,7 @@ fn game(args: &Args) -> anyhow::Result<CreateGameRequest> {
     let (pace, turn_ms) =
         if args.lockstep { (Pace::Lockstep, 3_600_000) } else { (Pace::Timed, 500) };
     Ok(CreateGameRequest {
-        map: Some(MapChoice { map: Some(map) }),
+        map: Some(MapChoice { map }),
         players,
         ruleset: ruleset(&args.ruleset)?,
         without_fog: args.without_fog,

@@ -276,7 +276,7 @@ fn dataset(text: &str) -> Result<(String, PathBuf), String> {
 
 fn simulated(args: &Args) -> anyhow::Result<Simulated> {
     let mut options = args.options.clone();
-    if args.games.is_none() && options.size == "random" {
+    if args.games.is_none() && options.size.as_deref() == Some("random") {
         // Without a last game there is no largest board among them.
         options.canvas = options.canvas.or(Some(Canvas { height: 32, width: 32 }));
     }

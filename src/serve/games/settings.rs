@@ -19,7 +19,7 @@ use crate::live::{
 /// Milliseconds of a turn, where nothing is said: timed, and in lockstep.
 const TURN_MS: (u32, u32) = (500, 60_000);
 
-/// Ticks of a game, where nothing is said.
+/// Ticks of a game, where neither the request nor the ruleset says so.
 const MAX_TICKS: u32 = 10_000;
 
 /// The rulesets built in, read once.
@@ -66,9 +66,13 @@ impl Rulesets {
             policies,
             has_fog: !request.without_fog,
             pace,
-            max_ticks: if request.max_ticks == 0 { MAX_TICKS } else { request.max_ticks },
+            max_ticks,
             seed: request.seed.map_or_else(random_seed, Ok)?,
             is_private: request.is_private,
+        let max_ticks = match request.max_ticks {
+            0 => ruleset.max_ticks_or(MAX_TICKS),
+            ticks => ticks,
+        };
             spectators: request.allow_spectators.then_some(request.spectator_delay),
             is_recorded: !request.without_record,
             is_collected: request.collect_experiences,
@@ -111,7 +115,7 @@ fn pace(request: &v1::CreateGameRequest) -> Result<Pace, LiveError> {
 
 fn board(request: &v1::CreateGameRequest, ruleset: &Ruleset) -> Result<Board, LiveError> {
     let size = match request.map.as_ref().and_then(|choice| choice.map.as_ref()) {
-        None => Size::Fixed { width: 20, height: 20 },
+        None => ruleset.map.usual_size(),
         Some(Map::Size(size)) => {
             let tiles = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
             Size::Fixed { width: tiles(size.width), height: tiles(size.height) }

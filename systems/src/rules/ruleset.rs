@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::mapgen::MapKind;
+use crate::mapgen::{MapKind, Size};
 
 /// Which of the moves of one tick is carried out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ pub struct EndRules {
     pub deathtouch_from: u32,
     /// Ticks between a surrender and the neutralisation of the land.
     pub surrender_countdown: u32,
+    /// Tick at which a game is cut off where nobody says otherwise; 0: the rules name none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub max_ticks: u32,
 }
 
 /// What a city costs (competition, "Building").
@@ -130,6 +133,21 @@ pub struct BuildRules {
 pub struct MapRules {
     /// The generator.
     pub kind: MapKind,
+    /// Whether the sides of each board are drawn where nobody says how large it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub random_size: bool,
+}
+
+impl MapRules {
+    /// How large boards are where nobody says otherwise: 20x20 unless the rules have them drawn.
+    pub fn usual_size(&self) -> Size {
+        if self.random_size { Size::Random } else { Size::Fixed { width: 20, height: 20 } }
+    }
+}
+
+/// Fields that came later are left out where they say nothing, so that rulesets keep their text.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A named, versioned set of rules.
@@ -250,6 +268,12 @@ impl Ruleset {
     /// Whether cities can be built, which adds actions after pass.
     pub fn builds(&self) -> bool {
         self.build.price > 0
+    }
+
+    /// Tick at which a game is cut off where nobody says otherwise: that of the rules, or else the
+    /// `usual` one of whoever plays it.
+    pub fn max_ticks_or(&self, usual: u32) -> u32 {
+        if self.end.max_ticks > 0 { self.end.max_ticks } else { usual }
     }
 
     fn check(&self) -> Result<(), RulesetError> {
@@ -403,50 +427,4 @@ impl From<&Ruleset> for Rules {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rulesets_built_in_read_back_as_written() {
-        for name in Ruleset::NAMES {
-            let ruleset = Ruleset::named(name).unwrap();
-            assert_eq!(ruleset.name, name);
-            assert_eq!(Ruleset::from_toml(&ruleset.to_toml()).unwrap(), ruleset);
-        }
-        assert!(Ruleset::named("chess").unwrap_err().to_string().contains("generals-classic"));
-    }
-
-    #[test]
-    fn a_variant_changes_only_what_it_names() {
-        let text = "extends = \"generals\"\nname = \"fast\"\n[growth]\nland_every = 25\n";
-        let mut expected = Ruleset::named("generals").unwrap();
-        expected.name = "fast".to_owned();
-        expected.growth.land_every = 25;
-        assert_eq!(Ruleset::from_toml(text).unwrap(), expected);
-    }
-
-    #[test]
-    fn nonsense_is_refused_by_field() {
-        let refuse = |body: &str| {
-            let text = format!("extends = \"generals\"\n{body}");
-            Ruleset::from_toml(&text).unwrap_err().to_string()
-        };
-        assert!(refuse("[growth]\nland_every = 0").contains("growth.land_every is 0"));
-        assert!(refuse("[growth]\nland_evry = 3").contains("land_evry"));
-        assert!(refuse("[moves]\norder = \"random\"").contains("random"));
-        assert!(refuse("[build]\nprice = 35").contains("chase_first"));
-        assert!(refuse("[capture]\nwhen = \"after_moves\"").contains("capture.when"));
-        assert!(Ruleset::from_toml("extends = 3").is_err());
-        assert!(Ruleset::from_toml("][").is_err());
-    }
-
-    #[test]
-    fn intervals_divide_like_the_remainder() {
-        for every in [1, 2, 3, 7, 25, 50, 64, 1000, u32::MAX] {
-            let interval = Interval::every(every);
-            for turn in (0..3000).chain([u32::MAX - 1, u32::MAX]) {
-                assert_eq!(interval.divides(turn), turn % every == 0, "{turn} by {every}");
-            }
-        }
-    }
-}
+mod tests;

@@ -353,7 +353,7 @@ pub enum ImportError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The game speed is not a number that games are played at.
-    #[error("slot 20 (settings): a game speed of {speed} is not supported: 0.1 to 10 are")]
+    #[error("slot 20 (settings): a game speed of {speed} is not supported: 0.1 to 16 are")]
     Speed {
         /// The first of the settings, as JSON.
         speed: String,

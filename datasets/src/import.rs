@@ -1,7 +1,7 @@
 //! `.gior` replays as games: start, ruleset, moves, and the outcome found by playing them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     io::Read,
     ops::RangeInclusive,
@@ -23,7 +23,7 @@ use systems::{
 use crate::{
     error::ImportError,
     games::{ArchivedGame, ReplaySource},
-    gior::Replay,
+    gior::{AfkEvent, Replay},
 };
 
 pub use duplicates::duplicates;
@@ -94,7 +94,7 @@ pub fn ruleset(version: u32, speed: f64) -> Result<Ruleset, ImportError> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a counter passes a limit when it passes its whole part; speeds are 0.1 to 10"
+        reason = "a counter passes a limit when it passes its whole part; speeds are 0.1 to 16"
     )]
     let scaled = |ticks: u32| (f64::from(ticks) * speed) as u32;
     let end = &mut ruleset.end;
@@ -104,14 +104,16 @@ pub fn ruleset(version: u32, speed: f64) -> Result<Ruleset, ImportError> {
     Ok(ruleset)
 }
 
-/// The game speed: the first of the settings, 1 where a replay says nothing.
+/// The game speed: the first of the settings, 1 where a replay says nothing. Null and 0, at which
+/// no game would go on, say nothing.
 ///
 /// # Errors
 ///
-/// [`ImportError::Speed`] for anything but a number from 0.1 to 10.
+/// [`ImportError::Speed`] for anything but a number from 0.1 to 16.
 pub fn speed(replay: &Replay) -> Result<f64, ImportError> {
     match replay.settings.get(0) {
         None if is_empty(&replay.settings) => Ok(1.0),
+        Some(speed) if speed.is_null() || speed.as_f64() == Some(0.0) => Ok(1.0),
         found => {
             found.and_then(Value::as_f64).filter(|speed| SPEEDS.contains(speed)).ok_or_else(|| {
                 ImportError::Speed {
@@ -122,8 +124,8 @@ pub fn speed(replay: &Replay) -> Result<f64, ImportError> {
     }
 }
 
-/// Game speeds. Those on offer are 0.25 to 4; the bounds keep a game's length within reason.
-pub(crate) const SPEEDS: RangeInclusive<f64> = 0.1..=10.0;
+/// Game speeds. The bounds keep a game's length within reason.
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.1..=16.0;
 
 /// The beginning of a text that a hostile file may have made long.
 fn shortened(text: &str) -> String {
@@ -140,7 +142,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The start position of a replay.
+/// The start position of a replay. Where several things are placed on one tile, the order of
+/// placement decides (rules, section 2): see [`placed`].
 ///
 /// # Errors
 ///
@@ -155,41 +158,78 @@ pub fn start(replay: &Replay) -> Result<Start, ImportError> {
     if replay.generals.len() > MAX_PLAYERS {
         return Err(StartError::Players(replay.generals.len()).into());
     }
-    let tiles = |tiles: &[u32]| tiles.iter().map(|&tile| narrow(tile)).collect::<Vec<_>>();
-    let armies = |at: &[u32], armies: &[i32]| {
-        at.iter().map(|&tile| narrow(tile)).zip(armies.iter().copied()).collect()
-    };
-    let start = Start {
-        width,
-        height,
-        teams: teams(replay),
-        mountains: tiles(&replay.mountains),
-        cities: armies(&replay.cities, &replay.city_armies),
-        generals: replay.generals.iter().map(|general| general.map(narrow)).collect(),
-        neutrals: armies(&replay.neutrals, &replay.neutral_armies),
-    };
+    let start = Start { width, height, teams: teams(replay), ..placed(replay) };
     start.check()?;
     Ok(start)
 }
 
+/// Mountains, cities, generals and neutral armies, each tile with what was placed on it last, in
+/// this order and within a list in that of the list. A neutral army on a city is its garrison; on
+/// what is neither plain nor a city it has no place.
+fn placed(replay: &Replay) -> Start {
+    fn last<T>(
+        placed: impl DoubleEndedIterator<Item = (u16, T)>,
+        taken: &mut BTreeSet<u16>,
+    ) -> Vec<(u16, T)> {
+        let mut kept: Vec<_> = placed.rev().filter(|&(tile, _)| taken.insert(tile)).collect();
+        kept.reverse();
+        kept
+    }
+    let tiles = |tiles: &[u32]| tiles.iter().map(|&tile| narrow(tile)).collect::<Vec<_>>();
+    let (cities, neutrals) = (tiles(&replay.cities), tiles(&replay.neutrals));
+    let generals: Vec<_> = replay.generals.iter().map(|general| general.map(narrow)).collect();
+    let mut taken = generals.iter().flatten().copied().collect();
+    let cities = cities.into_iter().zip(replay.city_armies.iter().copied());
+    let mut cities = last(cities, &mut taken);
+    let mountains = tiles(&replay.mountains).into_iter().map(|tile| (tile, ()));
+    let mountains = last(mountains, &mut taken).into_iter().map(|(tile, ())| tile).collect();
+    let neutrals = neutrals.into_iter().zip(replay.neutral_armies.iter().copied());
+    let mut neutrals = last(neutrals, &mut BTreeSet::new());
+    neutrals.retain(|(tile, army)| {
+        if let Some(city) = cities.iter_mut().find(|city| city.0 == *tile) {
+            city.1 = *army;
+        }
+        !taken.contains(tile)
+    });
+    Start { mountains, cities, generals, neutrals, ..Start::default() }
+}
+
 /// The recorded moves of a replay. Moves between tiles that are no neighbours can never be legal,
-/// and illegal moves are skipped by the rules without a trace, so they are left out.
+/// and illegal moves are skipped by the rules without a trace, so they are left out, and so is what
+/// belongs to no seat of the game. A move or an event that lies before an earlier one of its list
+/// waits for it, since the list is worked off from its beginning (rules, section 4).
 #[must_use]
 pub fn script(replay: &Replay) -> ScriptMoves {
-    let mut orders = vec![Vec::new(); replay.generals.len()];
+    let players = replay.generals.len();
+    let mut orders = vec![Vec::new(); players];
     let (width, height) = (replay.width, replay.height);
+    let mut turn = 0;
     for step in &replay.moves {
+        turn = step.turn.max(turn);
         let Some(list) = orders.get_mut(step.player as usize) else { continue };
         if let Some(direction) = direction(step.from, step.to, width, height) {
             let order = Order::step(narrow(step.from), direction, step.half);
-            list.push(ScriptedOrder { turn: step.turn, order });
+            list.push(ScriptedOrder { turn, order });
         }
     }
-    let departures = replay.afk.iter();
-    let departures = departures
-        .filter_map(|event| Some((event.turn, u8::try_from(event.player).ok()?)))
-        .collect();
+    let mut turn = 0;
+    let departure = |event: &AfkEvent| {
+        turn = event.turn.max(turn);
+        let seat = u8::try_from(event.player).ok()?;
+        (usize::from(seat) < players).then_some((turn, seat))
+    };
+    let departures = replay.afk.iter().filter_map(departure).collect();
     ScriptMoves { orders, departures }
+}
+
+/// Number of recorded moves and events of seats that the game does not have: [`script`] leaves
+/// them out.
+#[must_use]
+pub fn strangers(replay: &Replay) -> usize {
+    let players = replay.generals.len();
+    let movers = replay.moves.iter().map(|step| step.player);
+    let leavers = replay.afk.iter().map(|event| event.player);
+    movers.chain(leavers).filter(|&player| player as usize >= players).count()
 }
 
 /// What the replay says beside the game.

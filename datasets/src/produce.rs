@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use systems::{
@@ -46,12 +47,12 @@ pub trait Producer: Sync {
     fn inputs(&self) -> Result<Option<String>, DataError> {
         Ok(None)
     }
-}
 
     /// Folders and files that the games are read from and that a dataset must not be written over.
     fn sources(&self) -> Vec<&Path> {
         Vec::new()
     }
+}
 
 /// A digest of what is told of it, the same on every machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -116,7 +117,6 @@ impl Simulation {
         let per_job = (ORDERS_PER_JOB / orders).clamp(1, GAMES_PER_JOB);
         Self { spec, per_job }
     }
-}
 
     /// The same games, cut off at a tick where they would go on longer.
     #[must_use]
@@ -124,6 +124,7 @@ impl Simulation {
         let max_ticks = self.spec.max_ticks.min(ticks.max(1));
         Self::new(RolloutSpec { max_ticks, ..self.spec })
     }
+}
 
 impl Producer for Simulation {
     type Job = RolloutSpec;
@@ -185,6 +186,8 @@ pub struct Replays {
     duplicates: HashMap<usize, usize>,
     options: ReplayOptions,
     rules: ReplayRules,
+    /// Moves and departures, of the replays read so far, of seats that their games do not have.
+    strangers: AtomicU64,
 }
 
 impl Replays {
@@ -194,7 +197,14 @@ impl Replays {
     pub fn new(files: Vec<PathBuf>, options: ReplayOptions) -> Self {
         let duplicates =
             if options.keeps_duplicates { HashMap::new() } else { import::duplicates(&files) };
-        Self { files, duplicates, options, rules: ReplayRules::default() }
+        let (rules, strangers) = (ReplayRules::default(), AtomicU64::new(0));
+        Self { files, duplicates, options, rules, strangers }
+    }
+
+    /// Recorded moves and departures that were left out so far, since they are of seats that their
+    /// games do not have.
+    pub fn strangers(&self) -> u64 {
+        self.strangers.load(Ordering::Relaxed)
     }
 
     /// The largest board and the most players among the replays that are wanted. Reads all of them.
@@ -210,6 +220,7 @@ impl Replays {
         }
         let replay = import::read(&self.files[place])?;
         self.options.filter.check(&replay)?;
+        self.strangers.fetch_add(import::strangers(&replay) as u64, Ordering::Relaxed);
         Ok(Numbered { game: place as u64, replay })
     }
 }
@@ -263,6 +274,8 @@ impl Producer for Replays {
 /// Games read from datasets of games, to be written as another kind.
 #[derive(Debug)]
 pub struct Archive {
+    /// The folders and files that were opened.
+    roots: Vec<PathBuf>,
     /// Files and row groups, in the order of the datasets.
     jobs: Vec<(PathBuf, usize)>,
     games: u64,
@@ -274,8 +287,6 @@ pub struct Archive {
 impl Archive {
     /// The games of a dataset folder, or of a single file.
     ///
-    /// The folders and files that were opened.
-    roots: Vec<PathBuf>,
     /// Every row is looked at once, without its moves being decoded.
     ///
     /// # Errors
@@ -292,6 +303,7 @@ impl Archive {
     /// As [`Archive::open`].
     pub fn open_all<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Result<Self, DataError> {
         let mut archive = Self {
+            roots: Vec::new(),
             jobs: Vec::new(),
             games: 0,
             bounds: import::Bounds::default(),
@@ -299,11 +311,11 @@ impl Archive {
             seats: Seats::ALL,
         };
         for root in roots {
+            archive.roots.push(root.to_owned());
             for path in GamesFile::paths(root)? {
                 for (row_group, games) in GamesFile::row_groups(&path)?.into_iter().enumerate() {
                     archive.jobs.push((path.clone(), row_group));
                     archive.games += games;
-            roots: Vec::new(),
                 }
                 let (bounds, has_builds) = GamesFile::bounds(&path)?;
                 archive.bounds = archive.bounds.max(bounds);
@@ -311,7 +323,6 @@ impl Archive {
             }
         }
         Ok(archive)
-            archive.roots.push(root.to_owned());
     }
 
     /// Leaves out the games that have none of these seats.
@@ -351,6 +362,10 @@ impl Producer for Archive {
         self.games
     }
 
+    fn sources(&self) -> Vec<&Path> {
+        self.roots.iter().map(PathBuf::as_path).collect()
+    }
+
     fn inputs(&self) -> Result<Option<String>, DataError> {
         let mut digest = Digest::default();
         for (path, row_group) in &self.jobs {
@@ -360,7 +375,3 @@ impl Producer for Archive {
         Ok(Some(format!("{} recorded games with digest {:016x}", self.games, digest.0)))
     }
 }
-    fn sources(&self) -> Vec<&Path> {
-        self.roots.iter().map(PathBuf::as_path).collect()
-    }
-

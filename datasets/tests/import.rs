@@ -12,7 +12,7 @@ use std::{
 use common::Scratch;
 use datasets::{
     error::ImportError,
-    gior::Replay,
+    gior::{AfkEvent, Replay, ReplayMove},
     import::{self, Filter},
     produce::{Produced, Producer, ReplayOptions, Replays},
 };
@@ -64,6 +64,10 @@ fn the_limits_on_time_grow_with_the_game_speed() {
     assert_eq!(at(json!(0.25)), Ok(last_move + 501));
     assert_eq!(at(json!(1.5)), Ok(last_move + 3001));
     assert_eq!(at(json!(4)), Ok(last_move + 8001));
+    assert_eq!(at(json!(16)), Ok(last_move + 32_001));
+    for nothing in [json!(null), json!(0), json!(0.0)] {
+        assert_eq!(at(nothing), Ok(normal), "where nothing is said the speed is 1");
+    }
     let none = Replay { settings: Value::Array(Vec::new()), ..idle() };
     assert_eq!(ticks(&none), Ok(normal), "where nothing is said the speed is 1");
 }
@@ -71,17 +75,87 @@ fn the_limits_on_time_grow_with_the_game_speed() {
 #[test]
 fn a_speed_that_no_game_has_is_refused_with_its_value() {
     for (settings, shown) in [
-        (json!([0]), "speed of 0 "),
+        (json!([17]), "speed of 17 "),
         (json!([-1]), "speed of -1 "),
         (json!([1e300]), "1e+300"),
         (json!(["fast"]), "fast"),
-        (json!([null]), "null"),
         (json!({"speed": 1}), "speed"),
         (json!([[[]]]), "[[]]"),
     ] {
         let reason = ticks(&Replay { settings, ..idle() }).unwrap_err();
         assert!(reason.contains("slot 20 (settings)") && reason.contains(shown), "{reason}");
     }
+}
+
+/// A replay of two on a board of five columns and two rows.
+fn small() -> Replay {
+    let generals = vec![Some(0), Some(9)];
+    Replay { version: 16, width: 5, height: 2, generals, ..Replay::default() }
+}
+
+fn step(player: u32, from: u32, to: u32, turn: u32) -> ReplayMove {
+    ReplayMove { player, from, to, half: false, turn }
+}
+
+#[test]
+fn a_move_or_event_that_lies_before_an_earlier_one_waits_for_it() {
+    let moves = vec![step(0, 0, 1, 9), step(1, 9, 8, 4), step(0, 1, 2, 6), step(0, 2, 3, 12)];
+    let afk = [(1, 20), (1, 7), (0, 30)].map(|(player, turn)| AfkEvent { player, turn });
+    let script = import::script(&Replay { moves, afk: afk.to_vec(), ..small() });
+    let turns = |seat: usize| script.orders[seat].iter().map(|o| o.turn).collect::<Vec<_>>();
+    assert_eq!((turns(0), turns(1)), (vec![9, 9, 12], vec![9]));
+    assert_eq!(script.departures, [(20, 1), (20, 1), (30, 0)]);
+    let never = import::script(&Replay { moves: vec![step(0, 0, 1, u32::MAX)], ..small() });
+    assert_eq!(never.end(), u32::MAX);
+}
+
+#[test]
+fn what_belongs_to_no_seat_is_left_out_and_counted() {
+    let moves = vec![step(0, 0, 1, 2), step(2, 0, 1, 3), step(u32::MAX, 0, 1, 4), step(1, 9, 8, 5)];
+    let afk = [(5, 6), (0, 90)].map(|(player, turn)| AfkEvent { player, turn });
+    let replay = Replay { moves, afk: afk.to_vec(), ..small() };
+    assert_eq!(import::strangers(&replay), 3);
+    let script = import::script(&replay);
+    assert_eq!(script.orders.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(script.departures, [(90, 0)]);
+    assert_eq!(ticks(&Replay::decode(&replay.encode()).unwrap()), Ok(91));
+    assert_eq!(import::strangers(&small()), 0);
+    let folder = Scratch::new("import-strangers");
+    let replays = Replays::new(files(&folder, &[small(), replay]), ReplayOptions::default());
+    replays.work(replays.next(0).unwrap()).unwrap();
+    assert_eq!(replays.strangers(), 3);
+}
+
+#[test]
+fn a_move_that_no_rule_allows_does_not_hold_up_those_behind_it() {
+    let legal = vec![step(0, 0, 1, 2), step(0, 1, 2, 3)];
+    let end = vec![AfkEvent { player: 1, turn: 9 }];
+    let outcome = |moves| {
+        let folder = Scratch::new("import-illegal");
+        let replay = Replay { moves, afk: end.clone(), ..small() };
+        produced(files(&folder, &[replay]), ReplayOptions::default()).games.remove(0).record.outcome
+    };
+    let nonsense = vec![legal[0], step(0, u32::MAX, 2, 3), step(0, 1, u32::MAX, 3), legal[1]];
+    assert_eq!(outcome(nonsense), outcome(legal));
+}
+
+#[test]
+fn of_things_placed_on_one_tile_the_last_stays() {
+    let replay = Replay {
+        mountains: vec![1, 1, 2, 0, 3],
+        cities: vec![2, 4, 4, 9, 5],
+        city_armies: vec![40, 41, 42, 43, 44],
+        neutrals: vec![5, 6, 6, 1, 0],
+        neutral_armies: vec![7, 8, 9, 10, 11],
+        ..small()
+    };
+    let start = import::start(&Replay::decode(&replay.encode()).unwrap()).unwrap();
+    assert_eq!(start.mountains, [1, 3]);
+    assert_eq!(start.cities, [(2, 40), (4, 42), (5, 7)]);
+    assert_eq!(start.generals, [Some(0), Some(9)]);
+    assert_eq!(start.neutrals, [(6, 9)]);
+    let shared = Replay { generals: vec![Some(0), Some(0)], ..small() };
+    assert!(import::start(&shared).is_err(), "a player without land of his own");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use systems::rows::RowFormat;
 use super::{
     dataset_run::{self, Canvas, KindName, Output, shown},
     game_options,
+    progress::say,
 };
 
 /// Arguments of `bivouac import`.
@@ -99,7 +100,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..Info::default()
     };
     let plan = Plan { kind, info, folder: args.output.folder() };
-    dataset_run::run(&replays, plan, &args.output)
+    let code = dataset_run::run(&replays, plan, &args.output)?;
+    let strangers = replays.strangers();
+    if strangers > 0 {
+        let what = "moves and departures of seats that their games do not have";
+        say(&format!("left out {strangers} {what}"));
+    }
+    Ok(code)
 }
 
 /// The replays that the arguments name, if they are no more than so many.

@@ -27,8 +27,9 @@ pub struct ScriptMoves {
 impl ScriptMoves {
     /// The first turn at which nothing is left to do, so that a game that goes on has no record.
     pub fn end(&self) -> u32 {
-        let orders = self.orders.iter().filter_map(|seat| seat.last()).map(|o| o.turn + 1);
-        orders.chain(self.departures.last().map(|d| d.0 + 1)).max().unwrap_or(0)
+        let orders = self.orders.iter().filter_map(|seat| seat.last()).map(|order| order.turn);
+        let last = orders.chain(self.departures.last().map(|departure| departure.0)).max();
+        last.map_or(0, |turn| turn.saturating_add(1))
     }
 }
 

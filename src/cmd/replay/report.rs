@@ -1,6 +1,6 @@
 //! The result of a game, for people and for scripts.
 
-use datasets::gior::Replay;
+use datasets::{gior::Replay, import};
 use serde_json::{Value, json};
 use systems::world::Position;
 
@@ -18,6 +18,8 @@ pub(super) struct Report {
     ruleset_version: u32,
     teams: Option<Vec<i64>>,
     recorded: usize,
+    /// Moves and departures of seats that the game does not have.
+    strangers: usize,
     moves: u64,
     events: Vec<(u32, Event)>,
     winners: Vec<usize>,
@@ -37,6 +39,7 @@ impl Report {
             ruleset_version: playback.ruleset.version,
             teams: replay.teams.clone().filter(|_| playback.start.has_teams()),
             recorded: replay.moves.len(),
+            strangers: import::strangers(replay),
             moves: playback.moves,
             events: playback.events.clone(),
             winners: playback.winners(),
@@ -66,6 +69,11 @@ impl Report {
             grouped(self.moves),
             grouped(self.recorded as u64),
         );
+        if self.strangers > 0 {
+            let n = grouped(self.strangers as u64);
+            let what = "moves and departures of seats that the game does not have";
+            put(&mut text, format_args!("left out {n} {what}\n"));
+        }
         if !self.events.is_empty() {
             text += "\n tick\n";
         }
@@ -126,6 +134,7 @@ impl Report {
             "ticks": end.turn,
             "moves": self.moves,
             "moves_recorded": self.recorded,
+            "left_out": self.strangers,
             "events": events,
             "winners": self.winners,
             "deaths": end.deaths,

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from ..data import Format
+from ..errors import InvalidState
 from .errors import (
     ClientError,
     ConnectionLost,
@@ -148,15 +149,15 @@ class EnvSession:
             RuntimeError: requests are in flight, whose answers come first.
         """
         if self._unanswered:
-            raise RuntimeError(f"{name}: receive the {self.in_flight} answers in flight first")
+            raise InvalidState(f"{name}: receive the {self.in_flight} answers in flight first")
         self.command(name, group, **fields)
         return self.receive()
 
     def _request(self, metadata: bytes | None, batch: pa.RecordBatch | None) -> None:
         if self._is_closed:
-            raise RuntimeError("the session is closed")
+            raise InvalidState("the session is closed")
         if len(self._unanswered) >= self.about["window"]:
-            raise RuntimeError(
+            raise InvalidState(
                 f"{self.in_flight} requests are in flight, as many as the server keeps answers "
                 "of: receive one first"
             )
@@ -185,7 +186,7 @@ class EnvSession:
             RuntimeError: nothing is in flight.
         """
         if not self._unanswered:
-            raise RuntimeError("nothing is in flight: send a request first")
+            raise InvalidState("nothing is in flight: send a request first")
         pauses, since = self._retry.pauses(), time.monotonic()
         while True:
             try:

@@ -5,7 +5,7 @@
 //! Request ──▶ bounded channel ─────────────▶ lobby · orders · streams · listing
 //!    ◀────────── oneshot answer ◀──────────┘            │
 //!                                     Timers ──▶ due ──▶ World::step_due ──▶ after each tick
-//! stream ◀── Mailbox (bounded, one per stream) ◀── Update, encoded once per view ◀──┘
+//! stream ◀── Mailbox (bounded, one per stream) ◀── Update, made once per view ◀────┘
 //! ```
 //!
 //! A game costs its bytes in the world, a `game::Game` here and one entry in `timers`; it has no
@@ -18,6 +18,7 @@ pub mod collect;
 mod delayed;
 pub mod error;
 pub mod game;
+mod held;
 mod listing;
 pub mod lobby;
 pub mod mailbox;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use systems::{
     components::Order,
-    delta::{SeenBoard, WHOLE},
+    delta::{SeenBoard, ViewDelta, WHOLE},
     world::{GameId, Scoreboard, World},
 };
 use tokio::time::Instant;
@@ -13,7 +13,8 @@ use super::{
     Arena, LiveError,
     delayed::Delayed,
     game::{Feed, Game, Phase},
-    mailbox::{Mailbox, Watching},
+    held::Held,
+    mailbox::{End, Mailbox, Watching},
     request::SeatKey,
     stats::LiveStats,
     ticks,
@@ -71,7 +72,7 @@ impl Arena {
         let watching = Watching { mailbox: mailbox.clone(), stream, game: id, notices };
         if game.phase.is_final() {
             mailbox.push(Arc::new(whole(game, world, seat, 0)?));
-            mailbox.close();
+            mailbox.close(End::Over);
             return Ok(watching);
         }
         let known = game.feeds.iter().position(|feed| feed.seat == seat);
@@ -121,7 +122,8 @@ impl Arena {
         }
     }
 
-    /// Sends a stream a whole view in the place of what waits for it.
+    /// Sends a stream a whole view in the place of what waits for it, which also tells what that
+    /// would have told.
     pub(super) fn refresh(&mut self, world: &World, id: u64, stream: u64) {
         let Some(game) = self.games.get(&id) else { return };
         let streams = |feed: &&Feed| feed.streams.iter().any(|(number, _)| *number == stream);
@@ -131,12 +133,8 @@ impl Arena {
             None => whole(game, world, feed.seat, feed.seq),
         };
         let Ok(first) = first else { return };
-        let first = Arc::new(first);
         for (_, mailbox) in feed.streams.iter().filter(|(number, _)| *number == stream) {
-            // If there is no room, what waited is thrown away and there is room now.
-            if mailbox.push(first.clone()).is_none() {
-                mailbox.push(first.clone());
-            }
+            mailbox.replace(first.clone(), None);
             self.stats.updates += 1;
         }
     }
@@ -165,18 +163,13 @@ impl Arena {
         let mut feeds = std::mem::take(&mut game.feeds);
         for feed in &mut feeds {
             feed.seq += 1;
-            let update = Arc::new(news(game, world, feed, occasion, &events));
-            let Some(delayed) = &mut feed.delayed else {
-                feed.send(&update, &mut self.stats, |seq| whole(game, world, feed.seat, seq).ok());
+            if feed.delayed.is_some() {
+                let held = held(game, world, feed, occasion, &events);
+                feed.show_later(game, held, &mut self.stats);
                 continue;
-            };
-            let watched = game.entity.map_or(&[][..], |entity| world.watched(entity));
-            let change = watched.iter().find(|watched| watched.seat == WHOLE);
-            delayed.add(update, change.map(|watched| &watched.delta), game.phase);
-            while let Some(update) = feed.delayed.as_mut().and_then(Delayed::next) {
-                let shown = feed.delayed.as_ref().map(|delayed| delayed.whole(game));
-                feed.send(&update, &mut self.stats, |_| shown.clone());
             }
+            let update = Arc::new(news(game, world, feed, occasion, &events));
+            feed.send(&update, &mut self.stats, |seq| whole(game, world, feed.seat, seq).ok());
         }
         game.feeds = feeds;
     }
@@ -184,7 +177,7 @@ impl Arena {
     /// Ends the streams of feeds that are gone.
     pub(super) fn close_feeds(&mut self, feeds: Vec<Feed>) {
         for (_, mailbox) in feeds.into_iter().flat_map(|feed| feed.streams) {
-            mailbox.close();
+            mailbox.close(End::Over);
             self.stats.streams -= 1;
         }
     }
@@ -194,6 +187,20 @@ impl Feed {
     /// A view that nobody watches yet.
     pub(super) fn new(seat: u8) -> Self {
         Self { seat, seq: 0, streams: Vec::new(), scoreboard: None, delayed: None }
+    }
+
+    /// Keeps news back for spectators who are behind, and sends what they may see now. It costs
+    /// little while there are none.
+    fn show_later(&mut self, game: &Game, held: Held, stats: &mut LiveStats) {
+        let Some(delayed) = &mut self.delayed else { return };
+        delayed.add(held);
+        while let Some(held) = self.delayed.as_mut().and_then(Delayed::next) {
+            let Some(delayed) = self.delayed.as_ref().filter(|_| !self.streams.is_empty()) else {
+                continue;
+            };
+            let update = Arc::new(delayed.update(game, held));
+            self.send(&update, stats, |_| Some(delayed.whole(game)));
+        }
     }
 
     /// Puts an update into every stream. One without room gets the whole view instead.
@@ -212,18 +219,11 @@ impl Feed {
             }
             stats.overflows += 1;
             if instead.is_none() {
-                instead = whole(update.seq).map(|mut whole| {
-                    // What happened last would be lost with the backlog.
-                    for event in &update.events {
-                        if !whole.events.contains(event) {
-                            whole.events.push(event.clone());
-                        }
-                    }
-                    Arc::new(whole)
-                });
+                instead = whole(update.seq);
             }
+            // Its columns are shared; what happened in the backlog is each stream's own.
             if let Some(whole) = &instead {
-                mailbox.push(whole.clone());
+                mailbox.replace(whole.clone(), Some(update));
             }
         }
     }
@@ -262,15 +262,7 @@ fn news(
         }
         _ => (None, None),
     };
-    let scoreboard = scoreboard.filter(|&now| {
-        let told = feed.scoreboard.as_ref();
-        told.is_none_or(|told| {
-            (told.alive, &told.land, &told.army) != (now.alive, &now.land, &now.army)
-        })
-    });
-    if let Some(now) = scoreboard {
-        feed.scoreboard = Some(now.clone());
-    }
+    let scoreboard = untold(feed, scoreboard);
     let is_new = matches!(occasion, Occasion::Start(_)) || game.phase == Phase::Lobby;
     let skipped = if matches!(occasion, Occasion::Tick(_)) {
         skipped(game, world, feed.seat)
@@ -288,6 +280,44 @@ fn news(
         queued: queued(game, world, feed.seat),
         players: if is_new { game.players() } else { Vec::new() },
     }
+}
+
+/// The scoreboard, if it is not the one that was told last. From now on it is.
+fn untold<'a>(feed: &mut Feed, scoreboard: Option<&'a Scoreboard>) -> Option<&'a Scoreboard> {
+    let now = scoreboard?;
+    let told = feed.scoreboard.as_ref();
+    let is_told = told.is_some_and(|told| {
+        (told.alive, &told.land, &told.army) == (now.alive, &now.land, &now.army)
+    });
+    if is_told {
+        return None;
+    }
+    feed.scoreboard = Some(now.clone());
+    Some(now)
+}
+
+/// What spectators who are behind are told later.
+fn held(
+    game: &Game,
+    world: &World,
+    feed: &mut Feed,
+    occasion: &Occasion<'_>,
+    events: &[Event],
+) -> Held {
+    let mut change = ViewDelta { turn: turn(game, world), tiles: Vec::new() };
+    let (is_start, scoreboard) = match occasion {
+        Occasion::News => (false, None),
+        Occasion::Start(scoreboard) => (true, Some(*scoreboard)),
+        Occasion::Tick(scoreboard) => {
+            let watched = game.entity.map_or(&[][..], |entity| world.watched(entity));
+            if let Some(watched) = watched.iter().find(|watched| watched.seat == feed.seat) {
+                change.tiles.clone_from(&watched.delta.tiles);
+            }
+            (false, Some(*scoreboard))
+        }
+    };
+    let scoreboard = untold(feed, scoreboard).cloned();
+    Held { change, is_start, phase: game.phase, scoreboard, events: events.to_vec() }
 }
 
 /// The whole view of a seat.

@@ -145,6 +145,51 @@ pub enum Event {
     },
 }
 
+/// Skipped orders that a whole view tells of, if it takes the place of many updates: the newest.
+const SKIPPED: usize = 1024;
+
+impl Update {
+    /// This whole view, which also tells of what happened in the updates it takes the place of. However
+    /// long a reader is away, that is bounded: of what happens again the newest is told.
+    pub(super) fn in_place_of<'a>(mut self, earlier: impl Iterator<Item = &'a Self>) -> Self {
+        let (own, last) = (std::mem::take(&mut self.events), std::mem::take(&mut self.skipped));
+        for update in earlier {
+            for event in &update.events {
+                event.clone().tell(&mut self.events);
+            }
+            self.skipped.extend(&update.skipped);
+        }
+        for event in own {
+            event.tell(&mut self.events);
+        }
+        self.skipped.extend(last);
+        self.skipped.drain(..self.skipped.len().saturating_sub(SKIPPED));
+        self
+    }
+}
+
+impl Event {
+    /// Adds this to what is told, in the place of an earlier event that it makes out of date.
+    pub(super) fn tell(self, told: &mut Vec<Self>) {
+        told.retain(|earlier| !self.supersedes(earlier));
+        told.push(self);
+    }
+
+    /// Whether the other one is of the same kind and seat.
+    fn supersedes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Joined { seat, .. }, Self::Joined { seat: other, .. })
+            | (Self::Left { seat }, Self::Left { seat: other })
+            | (Self::Eliminated { seat, .. }, Self::Eliminated { seat: other, .. })
+            | (Self::Surrendered { seat }, Self::Surrendered { seat: other })
+            | (Self::Neutralised { seat, .. }, Self::Neutralised { seat: other, .. })
+            | (Self::Disconnected { seat }, Self::Disconnected { seat: other })
+            | (Self::Reconnected { seat }, Self::Reconnected { seat: other }) => seat == other,
+            _ => self == other,
+        }
+    }
+}
+
 impl BoardNews {
     /// The whole view.
     pub(super) fn whole((width, height): (u16, u16), board: &SeenBoard) -> Self {
@@ -183,4 +228,67 @@ fn columns(tiles: impl ExactSizeIterator<Item = SeenTile> + Clone) -> Columns {
     let mut all = all.freeze();
     let (faces, owners) = (all.split_to(n), all.split_to(n));
     Columns { faces, owners, armies: all }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(events: Vec<Event>, skipped: Vec<u32>) -> Update {
+        Update {
+            seq: 1,
+            tick: 1,
+            phase: Phase::Running,
+            board: None,
+            scoreboard: None,
+            events,
+            skipped,
+            queued: 0,
+            players: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_view_in_the_place_of_updates_tells_all_that_happened_in_them() {
+        let (by, left) = (Some(0), Event::Left { seat: 3 });
+        let backlog = [
+            update(vec![Event::Surrendered { seat: 1 }], vec![8, 9]),
+            update(
+                vec![Event::Eliminated { seat: 2, by }, Event::Disconnected { seat: 0 }],
+                vec![],
+            ),
+            update(vec![Event::Reconnected { seat: 0 }, left.clone()], vec![7]),
+        ];
+        let whole = update(vec![left.clone()], vec![]).in_place_of(backlog.iter());
+        let wanted = [
+            Event::Surrendered { seat: 1 },
+            Event::Eliminated { seat: 2, by },
+            Event::Disconnected { seat: 0 },
+            Event::Reconnected { seat: 0 },
+            left,
+        ];
+        assert_eq!((whole.events, whole.skipped), (wanted.to_vec(), vec![8, 9, 7]));
+    }
+
+    #[test]
+    fn what_happens_again_and_again_does_not_make_a_view_grow() {
+        let mut whole = update(vec![], vec![]);
+        for number in 0..5000 {
+            let seat = u8::try_from(number % 16).unwrap();
+            let (before, now) = (Phase::Running, Phase::Paused);
+            let news = [
+                Event::Joined { seat, name: number.to_string() },
+                Event::Left { seat },
+                Event::Disconnected { seat },
+                Event::Reconnected { seat },
+                Event::PhaseChanged { before, now },
+                Event::PhaseChanged { before: now, now: before },
+            ];
+            whole = update(news.to_vec(), vec![number]).in_place_of([whole].iter());
+        }
+        assert_eq!((whole.events.len(), whole.skipped.len()), (4 * 16 + 2, SKIPPED));
+        assert_eq!(whole.skipped.last(), Some(&4999), "the newest are told");
+        let last = Event::PhaseChanged { before: Phase::Paused, now: Phase::Running };
+        assert_eq!(whole.events.last(), Some(&last));
+    }
 }

@@ -96,7 +96,8 @@ impl Board {
     /// board. The view is then as it was.
     pub fn apply(&mut self, update: &v1::Update) -> Result<(), PlayError> {
         let bad = |what: String| Err(PlayError::BadUpdate(what));
-        let is_whole = matches!(update.board, Some(News::View(_)));
+        // In a lobby there is no board yet, and who plays is all.
+        let is_whole = matches!(update.board, Some(News::View(_))) || !update.players.is_empty();
         if let Some(seq) = self.seq.filter(|_| !is_whole)
             && update.seq != seq.wrapping_add(1)
         {

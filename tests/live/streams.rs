@@ -2,7 +2,17 @@
 
 use std::{fs, time::Duration};
 
-use bivouac::{live::LiveConfig, serve::ServerConfig};
+use bivouac::{
+    live::{
+        LiveConfig, LiveHandle,
+        lobby::parse_id,
+        mailbox::Watching,
+        request::{Request, SeatKey},
+        token::Token,
+        update::{BoardNews, Event},
+    },
+    serve::{Server, ServerConfig},
+};
 use proto::v1::{
     self, BoardSize, CreateGameRequest, MapChoice, Pace, PlayRequest, map_choice::Map,
     play_request, play_response,
@@ -12,12 +22,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::{Code, Response, Status, transport::Channel};
 
 use crate::client::{
-    Client, Mirror, Seat, create, drawn, join, lockstep, march, order, pair, with_config,
-    with_games, with_server, with_uri,
+    Client, Mirror, Seat, create, drawn, join, lockstep, march, order, pair, reason, simulated,
+    with_config, with_games, with_server, with_uri,
 };
 
 #[test]
@@ -50,6 +60,102 @@ fn a_slow_reader_gets_a_whole_view_and_the_game_does_not_wait() {
         slow.until(|mirror| mirror.tick >= now).await;
         assert!(slow.mirror.views > views, "what was thrown away is made good");
         assert_eq!(slow.mirror.picture(), ada.mirror().await.picture());
+    });
+}
+
+/// A stream that is read when the test says so, without a network between.
+async fn watch(live: &LiveHandle, seat: &Seat) -> Watching {
+    let key =
+        SeatKey { game: parse_id(&seat.game).unwrap(), token: Token::parse(&seat.token).unwrap() };
+    live.ask(|to| Request::Watch(key, to)).await.unwrap()
+}
+
+#[test]
+fn what_happened_while_a_reader_slept_is_told_with_the_view() {
+    let config = LiveConfig { stream_updates: 3, ..LiveConfig::default() };
+    with_server(config, async |mut client, live| {
+        let (_, [ada, bob]) = pair(&mut client, drawn("A . . .\n. . . #\n. . . B")).await;
+        let (mut asleep, mut awake) = (watch(&live, &ada).await, bob.stream().await);
+        let mut ticks = async |orders: Vec<v1::Order>, end| {
+            client.submit_action(ada.orders(orders.clone())).await.unwrap();
+            let passes = bob.orders(vec![order(None); orders.len()]);
+            client.submit_action(passes).await.unwrap();
+            awake.until(|mirror| mirror.tick == end).await;
+        };
+        ticks(vec![order(None); 4], 4).await;
+        // The second march begins where nothing is hers.
+        let orders = vec![march((0, 0), (0, 1)), march((2, 0), (2, 1)), march((0, 1), (0, 2))];
+        ticks(orders, 6).await;
+        ticks(vec![order(None); 14], 20).await;
+        let (game_id, token) = (bob.game.clone(), bob.token.clone());
+        client.surrender(v1::SurrenderRequest { game_id, token }).await.unwrap();
+        ada.submit(order(None)).await.unwrap();
+        awake.rest().await;
+        let (mut events, mut skipped, mut read) = (Vec::new(), Vec::new(), 0);
+        while let Some(update) = asleep.next().await {
+            let update = update.unwrap();
+            events.extend(update.events.clone());
+            skipped.extend(update.skipped.clone());
+            read += 1;
+        }
+        assert!(read <= 3 && live.stats().await.unwrap().overflows > 3);
+        assert_eq!(skipped, [(8 * 4 + 3) * 2]);
+        assert!(events.contains(&Event::Surrendered { seat: 1 }), "{events:?}");
+        assert!(matches!(events.last(), Some(Event::Ended { .. })), "{events:?}");
+    });
+}
+
+#[test]
+fn a_view_that_is_asked_for_takes_the_place_of_what_waits() {
+    with_server(LiveConfig::default(), async |mut client, live| {
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        let (mut asleep, mut awake) = (watch(&live, &ada).await, ada.stream().await);
+        let passes = |seat: &Seat| seat.orders(vec![order(None); 3]);
+        client.submit_action(passes(&ada)).await.unwrap();
+        client.submit_action(passes(&bob)).await.unwrap();
+        awake.until(|mirror| mirror.tick == 3).await;
+        let sent = live.stats().await.unwrap().updates;
+        asleep.refresh();
+        while live.stats().await.unwrap().updates == sent {}
+        let view = asleep.next().await.unwrap().unwrap();
+        assert!(matches!(view.board, Some(BoardNews::View(_))), "{view:?}");
+        assert_eq!((view.tick, Some(view.seq)), (3, awake.mirror.seq), "the count goes on");
+        client.submit_action(passes(&ada)).await.unwrap();
+        client.submit_action(passes(&bob)).await.unwrap();
+        assert_eq!(asleep.next().await.unwrap().unwrap().seq, view.seq + 1);
+    });
+}
+
+#[test]
+fn a_server_that_stops_tells_streams_that_their_games_have_not_ended() {
+    let server = Server::start(&ServerConfig::at(([127, 0, 0, 1], 0).into()), simulated(0));
+    let server = server.unwrap();
+    let uri = format!("http://{}", server.address());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = Client::new(Channel::from_shared(uri).unwrap().connect().await.unwrap());
+        let (_, [ada, bob]) = pair(&mut client, lockstep()).await;
+        let mut stream = ada.stream().await.stream;
+        let (up, requests) = mpsc::channel(4);
+        let watch = v1::StreamGameRequest { game_id: bob.game.clone(), token: bob.token.clone() };
+        let kind = Some(play_request::Kind::Watch(watch));
+        up.send(PlayRequest { kind, id: 0 }).await.unwrap();
+        let mut play = client.play(ReceiverStream::new(requests)).await.unwrap().into_inner();
+        let stopping = tokio::task::spawn_blocking(move || server.stop());
+        let stream = async {
+            while stream.message().await?.is_some() {}
+            Ok(())
+        };
+        let play = async {
+            while play.message().await?.is_some() {}
+            Ok(())
+        };
+        let ends: (Result<(), Status>, Result<(), Status>) = tokio::join!(stream, play);
+        for end in [ends.0, ends.1] {
+            assert_eq!(end.as_ref().unwrap_err().code(), Code::Unavailable);
+            assert_eq!(reason(end.map(Response::new)), "STOPPING");
+        }
+        stopping.await.unwrap().unwrap();
     });
 }
 
@@ -146,7 +252,8 @@ fn a_player_who_stays_away_loses_the_seat() {
         // In the game it is given up, and the other one wins.
         drop(bob.stream().await);
         let mut watching = ada.stream().await;
-        ada.submit(order(None)).await.unwrap();
+        // Before the first tick it is given up with effect from the second one.
+        client.submit_action(ada.orders(vec![order(None); 2])).await.unwrap();
         watching.rest().await;
         assert_eq!(watching.mirror.ended().winners, [0]);
         assert_eq!(count(&watching.mirror, "Surrendered"), 1);

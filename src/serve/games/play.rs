@@ -6,7 +6,10 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
 
-use super::{key, wire};
+use super::{
+    client::{Client, Messages},
+    key, wire,
+};
 use crate::live::{
     LiveError, LiveHandle,
     mailbox::Watching,
@@ -33,27 +36,41 @@ pub(super) async fn submit(
     Ok(v1::SubmitActionResponse { tick: submitted.tick, queued: submitted.queued })
 }
 
-/// Opens a stream whose first message says whose it is.
+/// What goes down.
+type Down = Result<v1::PlayResponse, Status>;
+
+/// Opens a stream whose first message says whose it is, and has to come soon.
 pub(super) async fn open(
     live: LiveHandle,
+    client: Client,
     mut requests: Streaming<v1::PlayRequest>,
-) -> Result<impl Stream<Item = v1::PlayResponse> + use<>, Status> {
-    let Some(play_request::Kind::Watch(watch)) = requests.message().await?.and_then(|m| m.kind)
-    else {
+) -> Result<impl Stream<Item = Down> + use<>, Status> {
+    let patience = client.patience();
+    let first = tokio::select! {
+        first = requests.message() => first?,
+        () = tokio::time::sleep(patience) => {
+            let reason = format!("`watch` has not come within {} ms", patience.as_millis());
+            return Err(LiveError::invalid("kind", reason).into());
+        }
+        () = live.ended() => return Err(LiveError::Ending.into()),
+    };
+    let Some(play_request::Kind::Watch(watch)) = first.and_then(|first| first.kind) else {
         return Err(LiveError::invalid("kind", "the first message has to be `watch`").into());
     };
     let key = key(&watch.game_id, &watch.token)?;
     let watching = live.ask(|to| Request::Watch(key, to)).await?;
     let (responses, out) = mpsc::channel(IN_FLIGHT);
-    tokio::spawn(play(Player { live, key, watching, responses }, requests));
+    let messages = client.messages();
+    tokio::spawn(play(Player { live, messages, key, watching, responses }, requests));
     Ok(ReceiverStream::new(out))
 }
 
 struct Player {
     live: LiveHandle,
+    messages: Messages,
     key: SeatKey,
     watching: Watching,
-    responses: mpsc::Sender<v1::PlayResponse>,
+    responses: mpsc::Sender<Down>,
 }
 
 /// Runs until the game is over or the client is gone.
@@ -63,9 +80,11 @@ async fn play(mut player: Player, mut requests: Streaming<v1::PlayRequest>) {
         let response = tokio::select! {
             update = player.watching.next() => {
                 let Some(update) = update else { return };
-                let update = wire::update(&update);
-                player.watching.sent(update.encoded_len());
-                v1::PlayResponse { kind: Some(Kind::Update(update)), id: 0 }
+                update.map_err(Status::from).map(|update| {
+                    let update = wire::update(&update);
+                    player.watching.sent(update.encoded_len());
+                    v1::PlayResponse { kind: Some(Kind::Update(update)), id: 0 }
+                })
             }
             request = requests.message(), if is_heard => {
                 let Ok(Some(request)) = request else {
@@ -75,7 +94,7 @@ async fn play(mut player: Player, mut requests: Streaming<v1::PlayRequest>) {
                 };
                 let id = request.id;
                 let Some(kind) = player.answer(request).await else { continue };
-                v1::PlayResponse { kind: Some(kind), id }
+                Ok(v1::PlayResponse { kind: Some(kind), id })
             }
             () = player.responses.closed() => return,
         };
@@ -88,6 +107,10 @@ async fn play(mut player: Player, mut requests: Streaming<v1::PlayRequest>) {
 impl Player {
     /// The answer to a message, if it has one.
     async fn answer(&self, request: v1::PlayRequest) -> Option<Kind> {
+        // However many come on one stream, each is a request of the client's.
+        if let Err(refusal) = self.messages.check() {
+            return Some(failure(&refusal));
+        }
         let answer = match request.kind {
             Some(play_request::Kind::Submit(request)) => {
                 submit(&self.live, self.key, request).await.map(Kind::Submitted)
@@ -109,9 +132,11 @@ impl Player {
             }
             None => Err(LiveError::invalid("kind", "the message is empty")),
         };
-        Some(answer.unwrap_or_else(|error| {
-            let reason = wire::reason(error.reason()).into();
-            Kind::Failure(v1::Failure { reason, message: error.to_string() })
-        }))
+        Some(answer.unwrap_or_else(|error| failure(&error)))
     }
+}
+
+fn failure(error: &LiveError) -> Kind {
+    let reason = wire::reason(error.reason()).into();
+    Kind::Failure(v1::Failure { reason, message: error.to_string() })
 }

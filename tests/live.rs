@@ -5,6 +5,8 @@ mod common;
 
 #[path = "live/client.rs"]
 mod client;
+#[path = "live/clocks.rs"]
+mod clocks;
 #[path = "live/defects.rs"]
 mod defects;
 #[path = "live/errors.rs"]
@@ -15,5 +17,7 @@ mod fog;
 mod games;
 #[path = "live/limits.rs"]
 mod limits;
+#[path = "live/sight.rs"]
+mod sight;
 #[path = "live/streams.rs"]
 mod streams;

@@ -1,6 +1,6 @@
 //! One live game: its phase, its seats, and who watches it.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use systems::{
     policies::Policy,
@@ -104,6 +104,12 @@ pub(super) struct Game {
     pub(super) alive: u16,
     /// The deadline of its phase.
     pub(super) timer: Option<Timer>,
+    /// What is left of its turn while it is paused.
+    pub(super) turn_left: Duration,
+    /// How long it can still stand paused.
+    pub(super) pause_left: Duration,
+    /// When it was started, or created if it was not.
+    pub(super) started: Instant,
     pub(super) idle: Option<Timer>,
     /// When a player last asked for something.
     pub(super) last_active: Instant,
@@ -130,6 +136,8 @@ pub(super) struct Occupant {
     pub(super) answers: VecDeque<(Submission, Result<Submitted, LiveError>)>,
     /// Open streams.
     pub(super) streams: usize,
+    /// Pauses that were called.
+    pub(super) pauses: u32,
     /// The time left to come back.
     pub(super) grace: Option<Timer>,
     /// Whether the seat gave up.
@@ -196,9 +204,9 @@ impl Game {
         found.ok_or(LiveError::BadToken)
     }
 
-    /// Whether a token is the owner's or that of a seat.
-    pub(super) fn may_govern(&self, token: &Token) -> Result<(), LiveError> {
-        if self.owner.is(token) { Ok(()) } else { self.seat_of(token).map(|_seat| ()) }
+    /// The seat of a token; none if it is the owner's.
+    pub(super) fn governor(&self, token: &Token) -> Result<Option<u8>, LiveError> {
+        if self.owner.is(token) { Ok(None) } else { self.seat_of(token).map(Some) }
     }
 
     /// The player in a seat.

@@ -164,7 +164,7 @@ impl Arena {
     }
 
     /// Lets a lockstep game advance now if nobody has to be waited for.
-    fn play_if_all_acted(&mut self, world: &World, id: u64) {
+    pub(super) fn play_if_all_acted(&mut self, world: &World, id: u64) {
         let Some(game) = self.games.get_mut(&id) else { return };
         let is_lockstep = matches!(game.settings.pace, Pace::Lockstep(_));
         if !is_lockstep || game.phase != Phase::Running || !has_everyone_acted(game, world) {

@@ -30,7 +30,18 @@ pub(super) struct Fired {
 
 /// A deadline that was set. It is gone once it fired or was cancelled.
 #[derive(Debug)]
-pub(super) struct Timer(Key);
+pub(super) struct Timer {
+    key: Key,
+    /// As it was asked for: the wheel rounds up to milliseconds, which would add up.
+    deadline: Instant,
+}
+
+impl Timer {
+    /// The time that is left.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
 
 /// The wheel holds times up to 2 years ahead; nothing here waits as long as this.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
@@ -42,13 +53,14 @@ pub(super) struct Timers(DelayQueue<(u64, Due)>);
 impl Timers {
     /// Sets a deadline.
     pub(super) fn set(&mut self, game: u64, due: Due, deadline: Instant) -> Timer {
-        Timer(self.0.insert_at((game, due), deadline.min(Instant::now() + LONGEST)))
+        let at = deadline.min(Instant::now() + LONGEST);
+        Timer { key: self.0.insert_at((game, due), at), deadline }
     }
 
     /// Takes a deadline back.
     pub(super) fn cancel(&mut self, timer: Timer) {
         // Whoever holds a timer drops it when it fires, so it is still there.
-        let _fired = self.0.try_remove(&timer.0);
+        let _fired = self.0.try_remove(&timer.key);
     }
 
     /// The next deadline that has passed, if there is one.

@@ -47,24 +47,37 @@ fn the_capturing_move_returns_and_the_game_is_cleaned_up() {
 fn moves_that_conflict_do_not_keep_a_tick_from_being_played() {
     with_server(LiveConfig::default(), async |mut client, _live| {
         let (_, [ada, bob]) = pair(&mut client, drawn("A . . B\n. . . .")).await;
-        let mut watcher = ada.stream().await;
-        pass(&[&ada, &bob], 10, &mut watcher).await;
-        // Both march towards each other; the second step of each finds its tile taken or not.
+        let (mut hers, mut his) = (ada.stream().await, bob.stream().await);
+        pass(&[&ada, &bob], 10, &mut hers).await;
+        // Both march 5 of their 6 units to the middle, and then onto each other's tile, twice.
         for seat in [(&ada, [(0, 0), (0, 1), (0, 2)]), (&bob, [(0, 3), (0, 2), (0, 1)])] {
             let (seat, way) = seat;
             let orders = vec![march(way[0], way[1]), march(way[1], way[2]), march(way[1], way[2])];
             client.submit_action(seat.orders(orders)).await.unwrap();
         }
-        watcher.until(|mirror| mirror.tick >= 12).await;
-        pass(&[&ada, &bob], 4, &mut watcher).await;
-        // Orders that were legal longer than thought are played out.
-        let mut now = ada.mirror().await;
-        while watcher.mirror.tick != now.tick {
-            watcher.until(|mirror| mirror.tick >= now.tick).await;
-            now = ada.mirror().await;
+        // Of equal armies that of the higher seat goes first in an odd turn: 4 of its 5 units fall
+        // with 4 of the others, whose march then has nothing left to send. Then the generals grow.
+        for watcher in [&mut hers, &mut his] {
+            watcher.until(|mirror| mirror.tick == 12).await;
+            assert_eq!([&watcher.mirror.land, &watcher.mirror.army], [&[2, 2], &[3, 3]]);
+            assert_eq!((watcher.mirror.queued, watcher.mirror.skipped.len()), (1, 0));
         }
-        assert_eq!(watcher.mirror.picture(), now.picture());
-        assert!(watcher.mirror.army.iter().all(|&army| army > 1), "armies go on growing");
+        assert_eq!(
+            (&hers.mirror.owners[..3], &hers.mirror.armies[..3]),
+            (&[0, 0, 1][..], &[2, 1, 1][..])
+        );
+        assert_eq!(
+            (&his.mirror.owners[1..4], &his.mirror.armies[1..4]),
+            (&[0, 1, 1][..], &[1, 1, 2][..])
+        );
+        // In the next tick neither march is legal, and both are thrown away.
+        for watcher in [&mut hers, &mut his] {
+            watcher.until(|mirror| mirror.tick == 13).await;
+            assert_eq!((&watcher.mirror.army[..], watcher.mirror.queued), (&[3, 3][..], 0));
+        }
+        assert_eq!((&hers.mirror.skipped[..], &his.mirror.skipped[..]), (&[14][..], &[20][..]));
+        pass(&[&ada, &bob], 1, &mut hers).await;
+        assert_eq!(hers.mirror.army, [4, 4], "the game goes on");
     });
 }
 

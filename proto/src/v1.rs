@@ -35,7 +35,7 @@ pub struct BoardSize {
 /// What game to create. Every field may be left out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateGameRequest {
-    /// The board.
+    /// The board. Absent: as the ruleset has it (18 to 21 each side for "competition"), or else 20x20.
     #[prost(message, optional, tag = "1")]
     pub map: ::core::option::Option<MapChoice>,
     /// Number of seats, 2 to 16. 0: 2, or what the map or the teams say.
@@ -56,13 +56,17 @@ pub struct CreateGameRequest {
     /// Milliseconds of a turn. 0: 500 if timed, 60,000 in lockstep.
     #[prost(uint32, tag = "7")]
     pub turn_ms: u32,
-    /// Tick at which the game is cut off. 0: 10,000.
+    /// Tick at which the game is cut off. 0: as the ruleset has it (1,200 for "competition"), or else
+    /// 10,000. A timed or free-running game may take 30 days at most, and one that only policies play 24
+    /// hours.
     #[prost(uint32, tag = "8")]
     pub max_ticks: u32,
     /// Built-in policies that play the last seats: "random", "expander", "hunter".
     #[prost(string, repeated, tag = "9")]
     pub policies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Seed of the board and of the policies. Absent: a random one.
+    /// Seed of the board and of the policies, which makes the game again. Everybody is told it
+    /// (GameInfo), as whoever knows it can look under the fog. Absent: one that the server draws, and
+    /// tells nobody before the game is over.
     #[prost(uint64, optional, tag = "10")]
     pub seed: ::core::option::Option<u64>,
     /// Whether the game is left out of ListGames. Its id is then the only way to it.
@@ -98,9 +102,9 @@ pub struct CreateGameResponse {
     /// What deletes, pauses and resumes it.
     #[prost(string, tag = "2")]
     pub owner_token: ::prost::alloc::string::String,
-    /// Its seed.
-    #[prost(uint64, tag = "3")]
-    pub seed: u64,
+    /// Its seed, if the request chose it.
+    #[prost(uint64, optional, tag = "3")]
+    pub seed: ::core::option::Option<u64>,
     /// The seat that was taken, if join_as was given.
     #[prost(message, optional, tag = "4")]
     pub joined: ::core::option::Option<JoinGameResponse>,
@@ -257,7 +261,7 @@ pub struct SurrenderRequest {
     #[prost(string, tag = "2")]
     pub token: ::prost::alloc::string::String,
 }
-/// The surrender takes effect with the next tick.
+/// The surrender takes effect with the next tick, and one before the first tick with that of turn 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SurrenderResponse {}
 /// Whose view is wanted.
@@ -339,7 +343,8 @@ pub struct Scoreboard {
 /// What is new since the update before.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Update {
-    /// One more than that of the update before, unless `view` is there: then everything begins anew.
+    /// One more than that of the update before. With `view`, and in a lobby, any number: such an update
+    /// says all there is, takes the place of those that are left out, and the next one has one more.
     #[prost(uint64, tag = "1")]
     pub seq: u64,
     /// Ticks completed.
@@ -351,10 +356,12 @@ pub struct Update {
     /// The scoreboard. Absent: it has not changed.
     #[prost(message, optional, tag = "6")]
     pub scoreboard: ::core::option::Option<Scoreboard>,
-    /// What happened.
+    /// What happened. A view that takes the place of updates also has their events; of those that
+    /// happened again, such as a player's being disconnected, the newest.
     #[prost(message, repeated, tag = "7")]
     pub events: ::prost::alloc::vec::Vec<Event>,
-    /// The own orders that were no longer legal when their turn came, told to their owner only.
+    /// The own orders that were no longer legal when their turn came, told to their owner only. Of very
+    /// many that were left out a view tells the newest 1,024.
     #[prost(uint32, repeated, tag = "8")]
     pub skipped_actions: ::prost::alloc::vec::Vec<u32>,
     /// Own orders that wait.
@@ -566,7 +573,7 @@ pub mod play_request {
         Refresh(super::Refresh),
     }
 }
-/// Asks for a whole view as the next update.
+/// Asks for a whole view in the place of the updates that wait. It tells of all that happened in them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refresh {}
 /// A message to a player.
@@ -630,7 +637,8 @@ pub struct ListGamesRequest {
     /// Only games with this number of seats. 0: all.
     #[prost(uint32, tag = "3")]
     pub players: u32,
-    /// Games of a page at most, 1 to 1,000. 0: 100.
+    /// Games of a page at most, 1 to 1,000. 0: 100. A page may have fewer, even none, and another
+    /// after it: one request looks at a few hundred games.
     #[prost(uint32, tag = "4")]
     pub page_size: u32,
     /// `next_page_token` of the page before. Empty: the first page.
@@ -665,7 +673,7 @@ pub struct GameInfo {
     /// Rows.
     #[prost(uint32, tag = "5")]
     pub height: u32,
-    /// Name of the ruleset.
+    /// Name of the ruleset. Rules that a client wrote are never named as built-in ones are.
     #[prost(string, tag = "6")]
     pub ruleset: ::prost::alloc::string::String,
     /// When ticks are played.
@@ -686,6 +694,18 @@ pub struct GameInfo {
     /// Who plays.
     #[prost(message, repeated, tag = "12")]
     pub players: ::prost::alloc::vec::Vec<Player>,
+    /// Whether the creator chose the seed, and so can know the whole board.
+    #[prost(bool, tag = "13")]
+    pub seed_is_chosen: bool,
+    /// The seed. Absent: the server drew it and the game is not over.
+    #[prost(uint64, optional, tag = "14")]
+    pub seed: ::core::option::Option<u64>,
+    /// Whether what every seat sees and does joins the server's streams of experiences.
+    #[prost(bool, tag = "15")]
+    pub collect_experiences: bool,
+    /// Ticks by which spectators are behind.
+    #[prost(uint32, tag = "16")]
+    pub spectator_delay: u32,
 }
 /// Which game to remove.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -756,9 +776,11 @@ pub enum Reason {
     AlreadyJoined = 11,
     /// The game is in a phase in which this cannot be done.
     WrongPhase = 12,
-    /// The token is not one of this game, or does not allow this.
+    /// The token is not one of this game, or does not allow this; or the server wants a token that the
+    /// call did not send, or does not know it.
     BadToken = 13,
-    /// The server, or the client's connection, has as many games as it may have.
+    /// The server, or the client, has as many games as it may have. A client is the holder of a token,
+    /// or an address where tokens are not asked for.
     TooManyGames = 14,
     /// As many orders wait as a queue holds.
     QueueFull = 15,
@@ -770,14 +792,18 @@ pub enum Reason {
     Eliminated = 18,
     /// No city can be built there.
     CannotBuild = 19,
-    /// The game does not allow spectators.
+    /// The game does not allow spectators, or the server's token does not allow live games.
     NotAllowed = 20,
     /// As many streams are open as there may be.
     TooManyStreams = 21,
     /// The server is ending, or an error of its own.
     Unavailable = 22,
-    /// The client sends more requests than it may.
+    /// The client sends more requests than it may, or has more of them under way.
     TooManyRequests = 23,
+    /// The game has been paused as long as it may be, or by this player as often as it may be.
+    NoPauses = 24,
+    /// The server is stopping, though the game has not ended: connect again.
+    Stopping = 25,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -810,6 +836,8 @@ impl Reason {
             Self::TooManyStreams => "REASON_TOO_MANY_STREAMS",
             Self::Unavailable => "REASON_UNAVAILABLE",
             Self::TooManyRequests => "REASON_TOO_MANY_REQUESTS",
+            Self::NoPauses => "REASON_NO_PAUSES",
+            Self::Stopping => "REASON_STOPPING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -839,6 +867,8 @@ impl Reason {
             "REASON_TOO_MANY_STREAMS" => Some(Self::TooManyStreams),
             "REASON_UNAVAILABLE" => Some(Self::Unavailable),
             "REASON_TOO_MANY_REQUESTS" => Some(Self::TooManyRequests),
+            "REASON_NO_PAUSES" => Some(Self::NoPauses),
+            "REASON_STOPPING" => Some(Self::Stopping),
             _ => None,
         }
     }
@@ -1210,7 +1240,8 @@ pub mod game_service_client {
                 .insert(GrpcMethod::new("bivouac.v1.GameService", "StreamGame"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Orders up and updates down. The first message is `watch`.
+        /// Orders up and updates down. The first message is `watch`, and has to come within ten seconds.
+        /// Each message counts as a request of its client.
         pub async fn play(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::PlayRequest>,
@@ -1310,7 +1341,8 @@ pub mod game_service_client {
                 .insert(GrpcMethod::new("bivouac.v1.GameService", "DeleteGame"));
             self.inner.unary(req, path, codec).await
         }
-        /// Stops a running game's clock, by the token of its creator or of any seat.
+        /// Stops a running game's clock, by the token of its creator or of a living seat. A player may do
+        /// so three times in a game. A game goes on by itself when it has been paused for an hour in all.
         pub async fn pause_game(
             &mut self,
             request: impl tonic::IntoRequest<super::PauseGameRequest>,
@@ -1335,7 +1367,7 @@ pub mod game_service_client {
                 .insert(GrpcMethod::new("bivouac.v1.GameService", "PauseGame"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lets a paused game go on.
+        /// Lets a paused game go on, with what was left of its turn.
         pub async fn resume_game(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeGameRequest>,
@@ -1448,7 +1480,8 @@ pub mod game_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Orders up and updates down. The first message is `watch`.
+        /// Orders up and updates down. The first message is `watch`, and has to come within ten seconds.
+        /// Each message counts as a request of its client.
         async fn play(
             &self,
             request: tonic::Request<tonic::Streaming<super::PlayRequest>>,
@@ -1480,7 +1513,8 @@ pub mod game_service_server {
             tonic::Response<super::DeleteGameResponse>,
             tonic::Status,
         >;
-        /// Stops a running game's clock, by the token of its creator or of any seat.
+        /// Stops a running game's clock, by the token of its creator or of a living seat. A player may do
+        /// so three times in a game. A game goes on by itself when it has been paused for an hour in all.
         async fn pause_game(
             &self,
             request: tonic::Request<super::PauseGameRequest>,
@@ -1488,7 +1522,7 @@ pub mod game_service_server {
             tonic::Response<super::PauseGameResponse>,
             tonic::Status,
         >;
-        /// Lets a paused game go on.
+        /// Lets a paused game go on, with what was left of its turn.
         async fn resume_game(
             &self,
             request: tonic::Request<super::ResumeGameRequest>,

@@ -168,7 +168,8 @@ class GameServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Play(self, request_iterator, context):
-        """Orders up and updates down. The first message is `watch`.
+        """Orders up and updates down. The first message is `watch`, and has to come within ten seconds.
+        Each message counts as a request of its client.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,8 +1,8 @@
 //! Looking at games, and stopping their clocks.
 
-use std::ops::Bound;
+use std::{ops::Bound, time::Duration};
 
-use systems::world::World;
+use systems::world::{OrderFault, World};
 use tokio::time::Instant;
 
 use super::{
@@ -10,11 +10,12 @@ use super::{
     game::{Game, Phase},
     request::{GameInfo, GameState, ListPage, Listing, SeatKey},
     streams,
-    timers::Due,
+    timers::{Due, Timer},
 };
 
 /// Games that one request looks at: a page may have fewer than asked for, and another after it.
-const LOOKED_AT: usize = 10_000;
+/// Live ticks wait as long as that takes, some 50 µs.
+const LOOKED_AT: usize = 250;
 
 impl Arena {
     /// The game as a player sees it.
@@ -49,61 +50,101 @@ impl Arena {
         page
     }
 
-    /// Stops a running game's clock.
+    /// Stops a running game's clock, until somebody resumes it or the time for pauses is over.
     pub(super) fn pause(&mut self, world: &World, key: SeatKey) -> Result<(), LiveError> {
-        let tick = self.tick_of(world, key.game);
-        let game = self.governed(key, tick)?;
-        let event = game.become_phase(Phase::Paused, "pausing", "running")?;
-        if let Some(timer) = game.timer.take() {
-            self.timers.cancel(timer);
+        let (tick, config) = (self.tick_of(world, key.game), &self.config);
+        let (longest, most) = (config.pause, config.player_pauses);
+        let (game, governor) = self.governed(key, tick)?;
+        if game.phase != Phase::Running {
+            let (what, need) = ("pausing", "running");
+            return Err(LiveError::WrongPhase { what, phase: game.phase, need });
         }
+        if game.pause_left.is_zero() {
+            return Err(LiveError::NoPauseTime(longest));
+        }
+        if let Some(seat) = governor {
+            if game.alive >> seat & 1 == 0 {
+                return Err(OrderFault::Eliminated { seat: usize::from(seat) }.into());
+            }
+            let player = game.occupant(seat).filter(|player| player.pauses < most);
+            player.ok_or(LiveError::NoPauses(most))?.pauses += 1;
+        }
+        let event = game.become_phase(Phase::Paused, "pausing", "running")?;
+        let turn = game.timer.take();
+        game.turn_left = turn.as_ref().map_or(Duration::ZERO, Timer::left);
+        if turn.is_none() {
+            // A lockstep game whose players have all acted: its tick is due once it goes on.
+            self.ready.retain(|&ready| ready != key.game);
+        }
+        self.set_clock(key.game, turn, |game| game.pause_left);
         self.tell(world, key.game, vec![event]);
         Ok(())
     }
 
-    /// Lets a paused game go on: its next tick comes a turn later.
+    /// Lets a paused game go on.
     pub(super) fn resume(&mut self, world: &World, key: SeatKey) -> Result<(), LiveError> {
         let tick = self.tick_of(world, key.game);
-        let game = self.governed(key, tick)?;
+        self.governed(key, tick)?;
+        self.go_on(world, key.game)
+    }
+
+    /// Lets a paused game go on with what is left of its turn, so that pauses win nobody time.
+    pub(super) fn go_on(&mut self, world: &World, id: u64) -> Result<(), LiveError> {
+        let game = self.game_mut(id)?;
         if game.phase != Phase::Paused {
             let (what, need) = ("resuming", "paused");
             return Err(LiveError::WrongPhase { what, phase: game.phase, need });
         }
         let event = game.become_phase(Phase::Running, "resuming", "paused")?;
-        let next = Instant::now() + game.settings.turn();
-        if let Some(timer) = game.timer.take() {
-            self.timers.cancel(timer);
-        }
-        let timer = self.timers.set(key.game, Due::Phase, next);
-        self.game_mut(key.game)?.timer = Some(timer);
-        self.tell(world, key.game, vec![event]);
+        let pause = game.timer.take();
+        game.pause_left = pause.as_ref().map_or(Duration::ZERO, Timer::left);
+        self.set_clock(id, pause, |game| game.turn_left);
+        self.tell(world, id, vec![event]);
+        // Some may have left meanwhile.
+        self.play_if_all_acted(world, id);
         Ok(())
     }
 
-    /// A game that goes on, for its owner or one of its players.
-    fn governed(&mut self, key: SeatKey, tick: u32) -> Result<&mut Game, LiveError> {
+    /// Sets the deadline of a game's phase in the place of another one.
+    fn set_clock(&mut self, id: u64, old: Option<Timer>, left: impl Fn(&Game) -> Duration) {
+        if let Some(old) = old {
+            self.timers.cancel(old);
+        }
+        let Some(game) = self.games.get_mut(&id) else { return };
+        let deadline = Instant::now() + left(game);
+        game.timer = Some(self.timers.set(id, Due::Phase, deadline));
+    }
+
+    /// A game that is not over, for its owner or one of its players, and whose seat that is.
+    fn governed(&mut self, key: SeatKey, tick: u32) -> Result<(&mut Game, Option<u8>), LiveError> {
         let game = self.game_mut(key.game)?;
-        game.may_govern(&key.token)?;
+        let governor = game.governor(&key.token)?;
         if game.phase.is_final() {
             return Err(LiveError::GameOver { tick });
         }
         game.last_active = Instant::now();
-        Ok(game)
+        Ok((game, governor))
     }
 }
 
 /// What everybody may know of a game.
 fn info(game: &Game, tick: u32) -> GameInfo {
+    let settings = &game.settings;
+    let tells_seed = settings.is_seed_chosen || game.phase.is_final();
     GameInfo {
         game: game.id,
         phase: game.phase,
         tick,
         size: game.size,
-        ruleset: game.settings.ruleset.name.clone(),
-        pace: game.settings.pace,
-        max_ticks: game.settings.max_ticks,
-        has_fog: game.settings.has_fog,
-        allows_spectators: game.settings.spectators.is_some(),
+        ruleset: settings.ruleset.name.clone(),
+        pace: settings.pace,
+        max_ticks: settings.max_ticks,
+        has_fog: settings.has_fog,
+        allows_spectators: settings.spectators.is_some(),
         players: game.players(),
+        is_seed_chosen: settings.is_seed_chosen,
+        seed: tells_seed.then_some(settings.seed),
+        is_collected: settings.is_collected,
+        spectator_delay: settings.spectators.unwrap_or(0),
     }
 }

@@ -189,6 +189,7 @@ pub struct ListPage {
 
 /// What everybody may know of a game.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct GameInfo {
     /// The game.
     pub game: u64,
@@ -210,4 +211,12 @@ pub struct GameInfo {
     pub allows_spectators: bool,
     /// Who plays.
     pub players: Vec<Player>,
+    /// Whether the creator chose the seed.
+    pub is_seed_chosen: bool,
+    /// The seed, if it was chosen or the game is over.
+    pub seed: Option<u64>,
+    /// Whether its rows join the streams of experiences.
+    pub is_collected: bool,
+    /// Ticks that spectators are behind.
+    pub spectator_delay: u32,
 }

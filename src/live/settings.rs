@@ -18,13 +18,15 @@ pub struct LiveConfig {
     pub max_games: usize,
     /// Streams that may be open at a time.
     pub max_streams: usize,
-    /// Requests that a client may send in a second, but for messages inside a stream; 0: as many as
+    /// Requests that a client may send in a second, messages inside a stream included; 0: as many as
     /// it likes. A client is the holder of a token, or an address where tokens are not asked for.
     pub requests_per_second: u32,
     /// Games that a client may have at a time, ended ones included.
     pub games_per_client: usize,
     /// Streams that a client may have open at a time.
     pub streams_per_client: usize,
+    /// How long a `Play` stream, which takes a place when it opens, may take to say whose it is.
+    pub patience: Duration,
     /// Updates that wait for one stream before they are thrown away for a whole view.
     pub stream_updates: usize,
     /// Orders that a seat's queue holds.
@@ -34,6 +36,13 @@ pub struct LiveConfig {
     /// How long a running or paused game with players may go without a request or an open stream of
     /// theirs.
     pub idle: Duration,
+    /// How long a game can stand paused, all its pauses together. Then it goes on by itself, and
+    /// cannot be paused again.
+    pub pause: Duration,
+    /// Pauses that each player may call in a game. Its owner may call any number.
+    pub player_pauses: u32,
+    /// How long a game may go on from its start, whoever watches it.
+    pub longest: Duration,
     /// How long an ended or aborted game can still be looked at.
     pub keep_ended: Duration,
     /// How long a player who was disconnected may stay away before the seat is given up.
@@ -48,10 +57,14 @@ impl Default for LiveConfig {
             requests_per_second: 0,
             games_per_client: usize::MAX,
             streams_per_client: usize::MAX,
+            patience: Duration::from_secs(10),
             stream_updates: 10,
             queue_orders: 256,
             lobby: Duration::from_mins(10),
             idle: Duration::from_mins(30),
+            pause: Duration::from_hours(1),
+            player_pauses: 3,
+            longest: LONGEST,
             keep_ended: Duration::from_mins(5),
             grace: Duration::from_mins(1),
         }
@@ -96,6 +109,9 @@ pub struct GameSettings {
     pub max_ticks: u32,
     /// Seed of the board and of the policies.
     pub seed: u64,
+    /// Whether somebody chose the seed, which everybody is told then. One that was drawn is told
+    /// nobody before the end: another game with it shows what fog hides in this one.
+    pub is_seed_chosen: bool,
     /// Whether the game is left out of lists.
     pub is_private: bool,
     /// Ticks that spectators are behind; `None`: there are none.
@@ -105,6 +121,12 @@ pub struct GameSettings {
     /// Whether its rows join the streams of experiences.
     pub is_collected: bool,
 }
+
+/// How long a game may take, pauses not counted.
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+/// The same where only policies play: nobody's absence ends such a game.
+const LONGEST_OF_POLICIES: Duration = Duration::from_hours(24);
 
 /// Ticks that spectators can be behind.
 const MAX_DELAY: u32 = 1000;
@@ -140,6 +162,29 @@ impl GameSettings {
             Pace::Timed(turn) | Pace::Lockstep(turn) => turn,
             Pace::Free => Duration::from_millis(1),
         }
+    }
+
+    /// Checks that the game ends some day. How long players of a lockstep game think is up to them;
+    /// [`LiveConfig::idle`] and [`LiveConfig::longest`] end it if they do not come to an end.
+    fn check_duration(&self) -> Result<(), LiveError> {
+        let has_players = self.policies.contains(&Policy::External);
+        let tick = match self.pace {
+            Pace::Lockstep(_) if has_players => return Ok(()),
+            Pace::Lockstep(_) | Pace::Free => Duration::from_millis(1),
+            Pace::Timed(turn) => turn,
+        };
+        let longest = if has_players { LONGEST } else { LONGEST_OF_POLICIES };
+        let most = longest.as_millis() / tick.as_millis();
+        if u128::from(self.max_ticks) <= most {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} ticks of {} ms take too long: use {most} at most, which take {} hours",
+            self.max_ticks,
+            tick.as_millis(),
+            longest.as_secs() / 3600
+        );
+        Err(LiveError::invalid("max_ticks", reason))
     }
 
     /// The start position.
@@ -183,6 +228,7 @@ impl GameSettings {
         if self.max_ticks == 0 {
             return Err(LiveError::invalid("max_ticks", "0 leaves nothing to play: use 1 or more"));
         }
+        self.check_duration()?;
         if let Some(delay) = self.spectators.filter(|&delay| delay > MAX_DELAY) {
             let reason = format!("{delay} ticks are too many: use 0 to {MAX_DELAY}");
             return Err(LiveError::invalid("spectator_delay", reason));

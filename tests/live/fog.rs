@@ -2,9 +2,12 @@
 
 use bivouac::live::LiveConfig;
 use prost::Message;
-use proto::v1::CreateGameRequest;
+use proto::v1::{CreateGameRequest, GameInfo, ListGamesRequest, SurrenderRequest};
 
-use crate::client::{Client, Dice, Seat, Watcher, create, drawn, join, march, order, with_server};
+use crate::client::{
+    Client, Dice, Mirror, Seat, Watcher, create, drawn, join, lockstep, march, order, pair,
+    with_server,
+};
 
 /// Sides of the board. The first player lives left of a wall, the others right of it.
 const HEIGHT: u32 = 9;
@@ -111,7 +114,9 @@ fn two_games_that_differ_where_a_player_cannot_look_give_it_equal_bytes() {
                     assert_eq!(twin.next().await.unwrap().encode_to_vec(), bytes, "seed {seed}");
                 }
                 let (mut state, mut same) = (seats[0].state().await, twins[0].state().await);
-                (state.info, same.info) = (None, None);
+                for state in [&mut state, &mut same] {
+                    state.info.as_mut().unwrap().game_id.clear();
+                }
                 assert_eq!(same.encode_to_vec(), state.encode_to_vec(), "seed {seed}");
             }
             while let Some(update) = watcher.next().await {
@@ -120,5 +125,62 @@ fn two_games_that_differ_where_a_player_cannot_look_give_it_equal_bytes() {
             assert_eq!(twin.next().await, None);
         }
         assert!(ticks > 400, "{ticks} ticks");
+    });
+}
+
+/// What everybody may know of a player's game.
+async fn info(seat: &Seat) -> GameInfo {
+    seat.state().await.info.unwrap()
+}
+
+#[test]
+fn a_seed_that_the_server_drew_is_told_nobody_before_the_end() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        let drawn = CreateGameRequest { seed: None, ..lockstep() };
+        let created = client.create_game(drawn).await.unwrap().into_inner();
+        assert_eq!(created.seed, None, "its creator may play, and see the board in another game");
+        let ada = join(&client, &created.game_id, "ada").await;
+        assert_eq!(info(&ada).await.seed, None, "in the lobby");
+        let bob = join(&client, &created.game_id, "bob").await;
+        assert_eq!(info(&ada).await.seed, None, "at play");
+        let listed = client.list_games(ListGamesRequest::default()).await.unwrap().into_inner();
+        assert_eq!((listed.games[0].seed_is_chosen, listed.games[0].seed), (false, None));
+        let (game_id, token) = (bob.game.clone(), bob.token.clone());
+        client.surrender(SurrenderRequest { game_id, token }).await.unwrap();
+        ada.submit(order(None)).await.unwrap();
+        ada.submit(order(None)).await.unwrap();
+        ada.stream().await.rest().await;
+        let seed = info(&ada).await.seed.expect("the game is over");
+        let again = CreateGameRequest { seed: Some(seed), ..lockstep() };
+        let (_, [same, _]) = pair(&mut client, again).await;
+        let general = |mirror: Mirror| mirror.faces.iter().position(|&face| face == 4);
+        assert_eq!(general(same.mirror().await), general(ada.mirror().await));
+    });
+}
+
+#[test]
+fn a_seed_that_the_creator_chose_is_told_everybody() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        let created = client.create_game(lockstep()).await.unwrap().into_inner();
+        assert_eq!(created.seed, Some(7));
+        let ada = join(&client, &created.game_id, "ada").await;
+        let told = info(&ada).await;
+        assert_eq!((told.seed_is_chosen, told.seed), (true, Some(7)), "before the game begins");
+    });
+}
+
+#[test]
+fn who_else_looks_at_a_game_is_told_before_it_begins() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        let request = CreateGameRequest {
+            allow_spectators: true,
+            spectator_delay: 9,
+            collect_experiences: true,
+            ..lockstep()
+        };
+        let game = create(&mut client, request).await;
+        let told = info(&join(&client, &game.id, "ada").await).await;
+        assert!(told.allow_spectators && told.collect_experiences);
+        assert_eq!(told.spectator_delay, 9);
     });
 }

@@ -63,6 +63,7 @@ impl Stream for Updates {
         let next = Pin::new(&mut self.watching).poll_next(context);
         next.map(|update| {
             update.map(|update| {
+                let update = update?;
                 let update = wire::update(&update);
                 self.watching.sent(update.encoded_len());
                 Ok(update)
@@ -72,7 +73,8 @@ impl Stream for Updates {
 }
 
 fn key(game: &str, token: &str) -> Result<SeatKey, LiveError> {
-    // That a game does not exist is said before a token is judged, as for any token.
+    // A text that can be no game's id is refused as such. One that can be is looked up only with a
+    // token that can be one.
     Ok(SeatKey { game: parse_id(game)?, token: Token::parse(token)? })
 }
 
@@ -98,7 +100,7 @@ impl GameService for Games {
         let mut request = request.into_inner();
         let creator = Creator { joining: settings::joining(&mut request)?, ..creator };
         let settings = self.rulesets.settings(request)?;
-        let seed = settings.seed;
+        let seed = settings.is_seed_chosen.then_some(settings.seed);
         let settings = Box::new(settings);
         let created = self.live.ask(|to| request::Request::Create(settings, creator, to)).await?;
         Ok(Response::new(v1::CreateGameResponse {
@@ -190,12 +192,13 @@ impl GameService for Games {
         request: Request<Streaming<v1::PlayRequest>>,
     ) -> Result<Response<Self::PlayStream>, Status> {
         let client = Client::of(&request);
+        // Before it says whose it is, so that a stream that says nothing counts too.
         let place = client.stream()?;
-        let responses = play::open(self.live.clone(), request.into_inner()).await?;
+        let responses = play::open(self.live.clone(), client, request.into_inner()).await?;
         // The place is free again when the stream is dropped, whoever ends it.
         Ok(Response::new(Box::pin(responses.map(move |response| {
             let _place = &place;
-            Ok(response)
+            response
         }))))
     }
 

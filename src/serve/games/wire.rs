@@ -145,5 +145,9 @@ pub(super) fn info(info: &GameInfo) -> v1::GameInfo {
         has_fog: info.has_fog,
         allow_spectators: info.allows_spectators,
         players: info.players.iter().map(player).collect(),
+        seed_is_chosen: info.is_seed_chosen,
+        seed: info.seed,
+        collect_experiences: info.is_collected,
+        spectator_delay: info.spectator_delay,
     }
 }

@@ -1,5 +1,7 @@
 //! Why a request about a live game was refused.
 
+use std::time::Duration;
+
 use systems::{
     mapgen::{MapError, MapFileError},
     policies::PolicyError,
@@ -60,6 +62,10 @@ pub enum Reason {
     Unavailable,
     /// The client sends more requests than it may.
     TooManyRequests,
+    /// The game, or this player of it, has had all its pauses.
+    NoPauses,
+    /// The server stops, though the game has not ended.
+    Stopping,
 }
 
 impl Reason {
@@ -89,6 +95,8 @@ impl Reason {
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::Unavailable => "UNAVAILABLE",
             Self::TooManyRequests => "TOO_MANY_REQUESTS",
+            Self::NoPauses => "NO_PAUSES",
+            Self::Stopping => "STOPPING",
         }
     }
 }
@@ -196,6 +204,12 @@ pub enum LiveError {
     /// As many games exist as may.
     #[error("{0} games exist, the most that this server allows: delete one or wait for its end")]
     TooManyGames(usize),
+    /// No room for other rules than those that games are played by.
+    #[error(
+        "the games of this server are played by as many different rules as there is room for: use \
+         a ruleset that is built in, or wait for the end of a game with rules of its own"
+    )]
+    TooManyRulesets,
     /// As many streams are open as there may be.
     #[error("{0} streams are open, the most that this server allows: close one first")]
     TooManyStreams(usize),
@@ -214,6 +228,12 @@ pub enum LiveError {
          --max-client-watchers or the token's max-streams"
     )]
     TooManyStreamsOfClient(usize),
+    /// The player has called as many pauses as it may.
+    #[error("a player may pause a game {0} times: its owner may still pause it")]
+    NoPauses(u32),
+    /// The game has stood as long as it may.
+    #[error("the game has been paused for {} s, as long as it may be: play it to its end", .0.as_secs())]
+    NoPauseTime(Duration),
     /// The game is not to be watched.
     #[error("this game does not allow spectators")]
     NotAllowed,
@@ -228,6 +248,9 @@ pub enum LiveError {
     /// The server is ending.
     #[error("the server is ending")]
     Ending,
+    /// The server ends a stream whose game has not ended.
+    #[error("the server is stopping and the game has not ended: connect again")]
+    Stopping,
     /// Something the server should have prevented.
     #[error("the world refused the game: {0}")]
     World(String),
@@ -256,11 +279,15 @@ impl LiveError {
             Self::WrongTick { .. } => Reason::WrongTick,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::KeyReused(_) => Reason::KeyReused,
-            Self::TooManyGames(_) | Self::TooManyGamesOfClient(_) => Reason::TooManyGames,
+            Self::TooManyGames(_) | Self::TooManyGamesOfClient(_) | Self::TooManyRulesets => {
+                Reason::TooManyGames
+            }
             Self::TooManyStreams(_) | Self::TooManyStreamsOfClient(_) => Reason::TooManyStreams,
             Self::TooManyRequests(_) => Reason::TooManyRequests,
+            Self::NoPauses(_) | Self::NoPauseTime(_) => Reason::NoPauses,
             Self::NotAllowed => Reason::NotAllowed,
             Self::Invalid { .. } => Reason::InvalidArgument,
+            Self::Stopping => Reason::Stopping,
             Self::Ending | Self::World(_) => Reason::Unavailable,
         }
     }
@@ -273,7 +300,10 @@ impl LiveError {
 
 impl From<WorldError> for LiveError {
     fn from(error: WorldError) -> Self {
-        Self::World(error.to_string())
+        match error {
+            WorldError::RulesetsFull => Self::TooManyRulesets,
+            error => Self::World(error.to_string()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{VecDeque, hash_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
 use systems::{
@@ -47,8 +48,9 @@ impl Arena {
             // Before anything is created, so that a refusal leaves nothing behind.
             check_joining(joining, &settings.policies)?;
         }
-        let rules = world.add_ruleset(&settings.ruleset)?;
         let (owner, id) = (Token::random()?, self.new_id()?);
+        // Held until the game is removed.
+        let rules = world.hold_ruleset(&settings.ruleset)?;
         let number = self.next_number;
         self.next_number += 1;
         let now = Instant::now();
@@ -68,6 +70,9 @@ impl Arena {
             size: settings.size(),
             alive: 0,
             timer: Some(self.timers.set(id, Due::Phase, now + self.config.lobby)),
+            turn_left: Duration::ZERO,
+            pause_left: self.config.pause,
+            started: now,
             idle: None,
             last_active: now,
             feeds: Vec::new(),
@@ -136,6 +141,7 @@ impl Arena {
             token,
             answers: VecDeque::new(),
             streams: 0,
+            pauses: 0,
             grace: None,
             is_departing: false,
         }));
@@ -186,7 +192,7 @@ impl Arena {
         let now = Instant::now();
         game.entity = Some(entity);
         game.size = (start.width, start.height);
-        game.last_active = now;
+        (game.started, game.last_active) = (now, now);
         events.push(Event::Started);
         events.push(game.become_phase(Phase::Running, "starting", "starting")?);
         let scoreboard = world.scoreboard(entity)?;
@@ -306,6 +312,7 @@ impl Arena {
             // A game that exists here exists there.
             let _is_known = world.remove(entity).is_ok();
         }
+        world.release_ruleset(game.rules);
         if let Some(collector) = self.collector.as_mut().filter(|_| game.settings.is_collected) {
             collector.end(id);
         }
@@ -331,7 +338,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Gives up a game that nobody has asked about for long.
+    /// Gives up a game that nobody has asked about for long, or that does not come to an end.
     pub(super) fn look_for_life(&mut self, world: &mut World, id: u64) {
         let Some(game) = self.games.get_mut(&id) else { return };
         if game.phase.is_final() {
@@ -342,7 +349,7 @@ impl Arena {
         if game.seats.iter().any(watches) {
             game.last_active = now;
         }
-        let end = game.last_active + self.config.idle;
+        let end = (game.last_active + self.config.idle).min(game.started + self.config.longest);
         if end <= now {
             self.abort(world, id);
         } else {
@@ -370,7 +377,7 @@ impl Arena {
         };
         if let Some(record) = super::ticks::record_of(game, world) {
             // Whoever writes them must not hold up the games that are played.
-            if archive.try_send(record).is_ok() {
+            if archive.keep(record) {
                 self.stats.kept += 1;
             } else {
                 warn!(game = show(id), "game not kept: the archive has no room");

@@ -4,16 +4,17 @@ mod class;
 mod error;
 mod live;
 mod position;
+mod rulesets;
 mod seats;
 pub(crate) mod slotted;
 mod spec;
+mod threads;
 mod widening;
 
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 
 use bevy_ecs::{entity::Entity, prelude::World as Ecs, schedule::Schedule};
 
-use self::class::with_class;
 pub use self::{
     class::Class,
     error::WorldError,
@@ -21,6 +22,7 @@ pub use self::{
     position::Position,
     spec::GameSpec,
 };
+use self::{class::with_class, rulesets::Rulesets, threads::Threads};
 use crate::{
     bundle::{Bundle, blank, borrow, setup},
     components::{Cell, Recording, Setup, State},
@@ -32,7 +34,7 @@ use crate::{
     reward::Reward,
     rows::{RowFormat, SharedSink},
     rules::{
-        ruleset::{MoveOrder, Rules, Ruleset},
+        ruleset::MoveOrder,
         shape::{MAX_SIDE, Shape},
     },
     schedule::{self, Phase},
@@ -69,8 +71,8 @@ pub struct World {
     schedule: Schedule,
     /// Schedules of single phases, made when they are asked for.
     phases: [Option<Schedule>; 6],
-    pool: Option<Arc<rayon::ThreadPool>>,
-    rulesets: Vec<Ruleset>,
+    threads: Threads,
+    rulesets: Rulesets,
     games: usize,
 }
 
@@ -84,11 +86,7 @@ impl World {
     ///
     /// [`WorldError::Threads`] if the threads cannot be started.
     pub fn new(config: WorldConfig) -> Result<Self, WorldError> {
-        let pool = (config.threads > 1)
-            .then(|| rayon::ThreadPoolBuilder::new().num_threads(config.threads).build())
-            .transpose()
-            .map(|pool| pool.map(Arc::new))
-            .map_err(|e| WorldError::Threads { threads: config.threads, reason: e.to_string() })?;
+        let threads = Threads::new(config.threads)?;
         let mut ecs = Ecs::new();
         ecs.insert_resource(Shapes::<8>::default());
         ecs.insert_resource(Shapes::<16>::default());
@@ -106,25 +104,10 @@ impl World {
             ecs,
             schedule,
             phases: std::array::from_fn(|_| None),
-            pool,
-            rulesets: Vec::new(),
+            threads,
+            rulesets: Rulesets::default(),
             games: 0,
         })
-    }
-
-    /// Adds a ruleset that games may be played by, and returns its number.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError::RulesetsFull`] after 255.
-    pub fn add_ruleset(&mut self, ruleset: &Ruleset) -> Result<u8, WorldError> {
-        if let Some(number) = self.rulesets.iter().position(|known| known == ruleset) {
-            return u8::try_from(number).map_err(|_full| WorldError::RulesetsFull);
-        }
-        let number = u8::try_from(self.rulesets.len()).map_err(|_full| WorldError::RulesetsFull)?;
-        self.rulesets.push(ruleset.clone());
-        self.ecs.resource_mut::<Rulebook>().0.push(Rules::from(ruleset));
-        Ok(number)
     }
 
     /// Where rows go from now on, their form, and what they reward. All boards must fit the form.
@@ -198,8 +181,7 @@ impl World {
     fn check(&self, spec: &GameSpec<'_>) -> Result<(), WorldError> {
         let start = spec.start;
         start.check()?;
-        let ruleset =
-            self.rulesets.get(usize::from(spec.rules)).ok_or(WorldError::Ruleset(spec.rules))?;
+        let ruleset = self.rulesets.get(spec.rules).ok_or(WorldError::Ruleset(spec.rules))?;
         if ruleset.moves.order == MoveOrder::ChaseFirst && start.players() != 2 {
             return Err(WorldError::TwoPlayers { rules: spec.rules, players: start.players() });
         }
@@ -406,10 +388,10 @@ impl World {
         let mut due = self.ecs.resource_mut::<Due>();
         due.0.sort_unstable();
         due.0.dedup();
-        let parallel = self.pool.is_some() && self.games >= PARALLEL_FROM;
-        self.ecs.resource_mut::<Runner>().parallel = parallel;
+        let sharing = self.threads.sharing().filter(|_| self.games >= PARALLEL_FROM).cloned();
+        self.ecs.resource_mut::<Runner>().parallel = sharing.is_some();
         let outside = rayon::current_thread_index().is_none();
-        self.pool.clone().filter(|_| parallel && outside)
+        sharing.filter(|_| outside)
     }
 
     fn finish(&mut self) {
@@ -424,12 +406,22 @@ impl World {
 
     /// Whether it has threads besides the calling one.
     pub(crate) fn is_threaded(&self) -> bool {
-        self.pool.is_some()
+        self.threads.all().is_some()
+    }
+
+    /// Lets so many of its threads fewer share the coming steps, but the calling one at least: who
+    /// has something else to do beside them is not held up by a step that waits for a processor.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Threads`] if a smaller pool cannot be started; as many as before share them.
+    pub fn leave_threads(&mut self, left: usize) -> Result<(), WorldError> {
+        self.threads.leave(left)
     }
 
     /// Runs `work` on a thread of the world's pool, so that the steps it takes need not wake it.
     pub fn on_pool<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
-        match self.pool.clone() {
+        match self.threads.all().cloned() {
             Some(pool) => pool.install(|| work(self)),
             None => work(self),
         }

@@ -431,3 +431,50 @@ fn a_surrender_is_neutralised_after_its_countdown() {
     assert_eq!((position.land[1], position.generals[1]), (0, None));
     assert!(position.cities.contains(&start.generals[1].unwrap()));
 }
+
+/// Rules that are none of those built in.
+fn variant(number: u32) -> Ruleset {
+    let mut ruleset = Ruleset::named("generals").unwrap();
+    ruleset.name = format!("variant {number}");
+    ruleset.growth.land_every = 100 + number;
+    ruleset
+}
+
+#[test]
+fn rulesets_that_nobody_needs_make_room_for_others_and_those_built_in_always_have_some() {
+    let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() }).unwrap();
+    for number in 0..1000 {
+        let rules = world.hold_ruleset(&variant(number)).unwrap();
+        world.release_ruleset(rules);
+    }
+    let mut held: Vec<_> = (0..251).map(|n| world.hold_ruleset(&variant(n)).unwrap()).collect();
+    held.sort_unstable();
+    held.dedup();
+    assert_eq!(held.len(), 251, "rules that differ have numbers that differ");
+    let error = world.hold_ruleset(&variant(251)).unwrap_err();
+    assert!(matches!(error, WorldError::RulesetsFull), "{error}");
+    for name in Ruleset::NAMES {
+        world.hold_ruleset(&Ruleset::named(name).unwrap()).unwrap();
+    }
+    assert!(world.hold_ruleset(&variant(251)).is_err());
+    world.release_ruleset(held[7]);
+    assert_eq!(world.hold_ruleset(&variant(251)).unwrap(), held[7]);
+}
+
+#[test]
+fn a_ruleset_is_there_as_long_as_somebody_holds_it_by_whatever_name() {
+    let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() }).unwrap();
+    let start = Start::from_text("A . B").unwrap();
+    let rules = world.hold_ruleset(&variant(1)).unwrap();
+    let renamed = Ruleset { name: "mine".to_owned(), ..variant(1) };
+    assert_eq!(world.hold_ruleset(&renamed).unwrap(), rules);
+    world.release_ruleset(rules);
+    world.create(&GameSpec::new(&start, rules)).unwrap();
+    world.release_ruleset(rules);
+    assert!(world.create(&GameSpec::new(&start, rules)).is_err(), "nobody holds it");
+    // One that is added stays, however often it is held and released besides.
+    assert_eq!(world.add_ruleset(&variant(1)).unwrap(), rules);
+    assert_eq!(world.hold_ruleset(&variant(1)).unwrap(), rules);
+    world.release_ruleset(rules);
+    world.create(&GameSpec::new(&start, rules)).unwrap();
+}

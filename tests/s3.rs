@@ -157,3 +157,32 @@ fn a_bucket_that_is_not_there_is_named() {
     assert_eq!(run.status.code(), Some(1));
     assert!(error(&run).contains("s3://nowhere/a"), "{}", error(&run));
 }
+
+#[test]
+fn a_server_that_keeps_finished_games_in_storage_removes_the_oldest_parts() {
+    let server = Server::start();
+    server.fetch("kept");
+    let few = ["generate", "--games", "2", "--kind", "games", "--max-ticks", "20", "--out"];
+    let names = ["part-0000000000001-000", "part-0000000000002-000", "part-of-another", "notes"];
+    for name in names {
+        let run = server.run(&[&few[..], &[&format!("s3://kept/live/{name}")]].concat());
+        assert!(run.status.success(), "{}", error(&run));
+    }
+    let args = ["serve", "--games", "0", "--listen", "127.0.0.1:0", "--json", "--keep-parts", "1"];
+    let mut command = server.command(env!("CARGO_BIN_EXE_bivouac"));
+    command.args(args).args(["--keep-games", "s3://kept/live"]).stdout(Stdio::piped());
+    let mut serving = command.spawn().expect("bivouac runs");
+    let mut told = String::new();
+    let output = serving.stdout.as_mut().expect("its output");
+    BufReader::new(output).read_line(&mut told).expect("its address");
+    let stop = Command::new("kill").args(["-INT", &serving.id().to_string()]).status();
+    assert!(stop.expect("kill runs").success());
+    assert!(serving.wait().expect("it ends").success());
+    let (there, _) = server.fetch("kept");
+    let mut left: Vec<_> = fs::read_dir(there.join("live"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("Unicode"))
+        .collect();
+    left.sort();
+    assert_eq!(left, ["notes", "part-0000000000002-000", "part-of-another"]);
+}

@@ -34,6 +34,7 @@ pub mod moves;
 mod overlap;
 mod parquet_files;
 mod parquet_input;
+pub mod parts;
 pub mod pipeline;
 pub mod played;
 pub mod produce;

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, mpsc::SyncSender},
+    sync::Arc,
+    time::Duration,
 };
 
-use systems::{record::GameRecord, world::World};
+use systems::world::World;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -13,9 +14,10 @@ use tokio::{
 
 use super::{
     LiveConfig, LiveError,
+    archive::Keeper,
     collect::Collect,
     game::{Game, Phase},
-    mailbox::Traffic,
+    mailbox::{End, Traffic},
     request::{Answer, Request},
     stats::LiveStats,
     timers::{Due, Fired, Timers},
@@ -25,8 +27,15 @@ use crate::analytics::Analytics;
 /// Requests that wait for the arena at most; more wait at their senders.
 const REQUESTS: usize = 1024;
 
-/// Requests that are answered, and deadlines that are met, before the world is looked at again.
+/// Deadlines that are met before the world is looked at again.
 const AT_ONCE: usize = 512;
+
+/// How long requests are heard, and as long notices, before the clocks of games are looked at again.
+/// One is always heard, so that games that are late keep nobody waiting for ever.
+const HEARING: Duration = Duration::from_millis(2);
+
+/// Threads that live games need beside the one that plays them: the network's and the publisher's.
+const OTHER_THREADS: usize = 2;
 
 /// What streams tell the arena, which must not be lost.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +115,7 @@ pub struct Arena {
     pub(super) next_number: u64,
     pub(super) next_stream: u64,
     pub(super) notice_sender: mpsc::UnboundedSender<Notice>,
-    pub(super) archive: Option<SyncSender<GameRecord>>,
+    pub(super) archive: Option<Keeper>,
     pub(super) analytics: Analytics,
     pub(super) traffic: Arc<Traffic>,
     /// Games of each client that has any.
@@ -122,7 +131,7 @@ impl Arena {
     #[must_use]
     pub fn new(
         config: LiveConfig,
-        archive: Option<SyncSender<GameRecord>>,
+        archive: Option<Keeper>,
         collector: Option<Box<dyn Collect>>,
     ) -> (Self, LiveHandle) {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
@@ -168,11 +177,12 @@ impl Arena {
     pub async fn run<B: Batch>(&mut self, batch: &mut B) -> Result<(), B::Error> {
         loop {
             let mut has_worked = self.play_due(batch.world());
-            has_worked |= self.answer_requests(batch.world());
-            if self.hear_notices(batch.world()) {
+            has_worked |= self.answer_requests(batch.world(), Instant::now() + HEARING);
+            if self.hear_notices(batch.world(), Instant::now() + HEARING) {
                 self.close_all();
                 return Ok(());
             }
+            self.leave_threads(batch.world());
             has_worked |= batch.step()?;
             if has_worked {
                 // Lets the runtime look at the clock.
@@ -193,22 +203,36 @@ impl Arena {
         }
     }
 
-    fn answer_requests(&mut self, world: &mut World) -> bool {
+    /// While live games are played, a step of the simulated ones leaves the network and the publisher
+    /// their threads: one that waited for a processor would hold up every game.
+    fn leave_threads(&self, world: &mut World) {
+        let plays = self.stats.games[Phase::Running as usize] > 0;
+        // Where no smaller pool can be started the steps keep the threads they had.
+        let _is_smaller = world.leave_threads(if plays { OTHER_THREADS } else { 0 });
+    }
+
+    /// Answers the requests that wait, the first of them whatever the time; returns whether there
+    /// were any.
+    fn answer_requests(&mut self, world: &mut World, until: Instant) -> bool {
         let mut has_worked = false;
-        for _ in 0..AT_ONCE {
-            let Ok(request) = self.requests.try_recv() else { break };
+        while let Ok(request) = self.requests.try_recv() {
             self.answer(world, request);
             has_worked = true;
+            if Instant::now() >= until {
+                break;
+            }
         }
         has_worked
     }
 
-    /// Hears what streams say; returns whether the server ends.
-    fn hear_notices(&mut self, world: &mut World) -> bool {
-        for _ in 0..AT_ONCE {
-            let Ok(notice) = self.notices.try_recv() else { break };
+    /// Hears what streams say, the first of them whatever the time; returns whether the server ends.
+    fn hear_notices(&mut self, world: &mut World, until: Instant) -> bool {
+        while let Ok(notice) = self.notices.try_recv() {
             if self.hear(world, notice) {
                 return true;
+            }
+            if Instant::now() >= until {
+                break;
             }
         }
         false
@@ -260,7 +284,11 @@ impl Arena {
                         self.stats.expired += 1;
                         self.remove(world, fired.game);
                     }
-                    Phase::Starting | Phase::Paused => {}
+                    Phase::Paused => {
+                        // A game that is paused may go on.
+                        let _has_resumed = self.go_on(world, fired.game).is_ok();
+                    }
+                    Phase::Starting => {}
                 }
             }
             Due::Idle => {
@@ -305,22 +333,31 @@ impl Arena {
         }
     }
 
+    /// Ends all streams. Their games have not ended, and their readers are told so.
     fn close_all(&mut self) {
         self.requests.close();
         self.notices.close();
         let streams = self.games.drain().flat_map(|(_, game)| game.feeds);
         for (_, mailbox) in streams.flat_map(|feed| feed.streams) {
-            mailbox.close();
+            mailbox.close(End::Stopping);
         }
     }
 
     fn stats_now(&self) -> LiveStats {
         let mut stats = self.stats.clone();
+        stats.archive = self.archive.as_ref().map(Keeper::stats).unwrap_or_default();
         stats.timers = self.timers.len() as u64;
         stats.waiting_requests = self.requests.len() as u64;
         stats.waiting_updates = self.traffic.waiting();
         (stats.updates_sent, stats.bytes_sent) = self.traffic.sent();
         stats
+    }
+}
+
+impl Drop for Arena {
+    /// Nobody waits for an arena that failed.
+    fn drop(&mut self) {
+        self.close_all();
     }
 }
 
@@ -346,4 +383,34 @@ pub trait Batch {
 
     /// Ends when [`Batch::step`] may have work to do.
     fn ready(&mut self) -> impl Future<Output = ()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use systems::world::WorldConfig;
+
+    use super::*;
+    use crate::live::request::{ListPage, Listing};
+
+    fn page(wanted: Answer<ListPage>) -> Request {
+        Request::List(Listing { page_size: 1, ..Listing::default() }, wanted)
+    }
+
+    #[test]
+    fn requests_wait_for_games_when_their_time_is_over() {
+        let (mut arena, handle) = Arena::new(LiveConfig::default(), None, None);
+        let mut world = World::new(WorldConfig { threads: 1, ..WorldConfig::default() }).unwrap();
+        for _ in 0..100 {
+            handle.requests.try_send(page(oneshot::channel().0)).unwrap();
+        }
+        let over = Instant::now();
+        for left in [99, 98, 97] {
+            assert!(arena.answer_requests(&mut world, over));
+            assert_eq!(arena.requests.len(), left, "one is answered even then");
+        }
+        // With time they are answered together.
+        assert!(arena.answer_requests(&mut world, over + Duration::from_hours(1)));
+        assert_eq!(arena.requests.len(), 0);
+        assert!(!arena.answer_requests(&mut world, over));
+    }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::archive::ArchiveStats;
+
 /// Upper bounds of the lateness histogram, in microseconds. Later ticks are counted last.
 pub const LATENESS_US: [u64; 12] =
     [500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 20_000, 50_000, 100_000, 500_000, 1_000_000];
@@ -27,6 +29,8 @@ pub struct LiveStats {
     pub kept: u64,
     /// Finished games that the archive had no room for.
     pub not_kept: u64,
+    /// What the archive did with those that were handed to it.
+    pub archive: ArchiveStats,
     /// Requests answered.
     pub requests: u64,
     /// Ticks played.

@@ -5,12 +5,11 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, mpsc::SyncSender},
+    sync::Arc,
     thread::{Builder, JoinHandle},
     time::Duration,
 };
 
-use systems::record::GameRecord;
 use tokio::sync::watch;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tracing::{error, info};
@@ -35,7 +34,7 @@ use super::{
 };
 use crate::live::{
     Arena, LiveConfig, LiveHandle,
-    archive::{ArchiveConfig, Archivist},
+    archive::{ArchiveConfig, Archivist, Keeper},
 };
 
 /// Bytes of a message that a client sends.
@@ -148,7 +147,7 @@ impl ServerConfig {
     }
 
     /// Who keeps finished games, if they are kept, and where to send them.
-    fn archivist(&self) -> Result<Option<(Archivist, SyncSender<GameRecord>)>, ServeError> {
+    fn archivist(&self) -> Result<Option<(Archivist, Keeper)>, ServeError> {
         let archive = self.archive.clone().map(Archivist::start).transpose();
         archive.map_err(|source| ServeError::Thread { name: "archive", source })
     }

@@ -16,6 +16,25 @@ use local::{LocalFile, LocalFolder};
 #[cfg(feature = "s3")]
 use s3::{Bucket, Multipart};
 
+/// No bucket: this was built without them.
+#[cfg(not(feature = "s3"))]
+pub(crate) enum Bucket {}
+
+#[cfg(not(feature = "s3"))]
+impl Bucket {
+    pub(crate) fn folders(&self) -> Result<Vec<String>, DataError> {
+        match *self {}
+    }
+
+    pub(crate) fn names(&self, _folder: &str) -> Result<Vec<String>, DataError> {
+        match *self {}
+    }
+
+    pub(crate) fn remove(&self, _name: &str) -> Result<(), DataError> {
+        match *self {}
+    }
+}
+
 /// What the names of places in S3-compatible storage begin with.
 pub(crate) const S3: &str = "s3://";
 
@@ -36,6 +55,17 @@ impl Storage {
             #[cfg(not(feature = "s3"))]
             Some(_) => Err(DataError::NoS3(root.to_owned())),
             None => LocalFolder::open(root).map(Self::Local),
+        }
+    }
+
+    /// The prefix of a bucket that a name stands for; none for a folder.
+    pub(crate) fn bucket(root: &Path) -> Result<Option<Bucket>, DataError> {
+        match root.to_str().filter(|root| root.starts_with(S3)) {
+            #[cfg(feature = "s3")]
+            Some(root) => Bucket::open(root).map(Some),
+            #[cfg(not(feature = "s3"))]
+            Some(root) => Err(DataError::NoS3(root.to_owned())),
+            None => Ok(None),
         }
     }
 

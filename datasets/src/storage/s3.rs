@@ -111,6 +111,16 @@ impl Bucket {
         Ok(names)
     }
 
+    /// The names of the folders right below, in any order.
+    pub(crate) fn folders(&self) -> Result<Vec<String>, DataError> {
+        let Inner { store, runtime, prefix, .. } = &*self.0;
+        let list = runtime
+            .block_on(store.list_with_delimiter(Some(prefix)))
+            .map_err(|error| self.error("", "list the folder", error))?;
+        let names = list.common_prefixes.iter().filter_map(Key::filename);
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// Removes a file; if it tells of an upload under way, that is ended.
     pub(crate) fn remove(&self, name: &str) -> Result<(), DataError> {
         if super::is_unfinished(name)

@@ -11,6 +11,7 @@ mod game_options;
 pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod inspect;
+mod live_options;
 pub(crate) mod logging;
 pub(crate) mod merge;
 pub(crate) mod play;

@@ -11,10 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use bivouac::{
-    live::{LiveConfig, archive::ArchiveConfig},
-    serve::{Server, ServerConfig, Simulated, SpillConfig, Tls},
-};
+use bivouac::serve::{Server, ServerConfig, Simulated, SpillConfig, Tls};
 use clap::CommandFactory;
 use systems::world::WorldConfig;
 
@@ -24,6 +21,7 @@ use super::{
     config,
     dataset_run::Canvas,
     game_options::{self, GameOptions},
+    live_options::LiveOptions,
     logging, tokens,
 };
 
@@ -84,27 +82,13 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(0..=86_400))]
     env_grace: u32,
-    /// Live games that may exist at a time
-    #[arg(long, default_value_t = 100_000, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    max_games: u32,
-    /// Streams of live games that may be open at a time
-    #[arg(long, default_value_t = 20_000, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    max_watchers: u32,
-    /// Requests about live games that a client (the holder of a token, or an address where there
-    /// are no tokens) may send in a second; 0: no limit
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    max_requests: u32,
-    /// Live games that a client may have created, until they are gone [default: no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_client_games: Option<u32>,
-    /// Streams of live games that a client may have open at a time [default: no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_client_watchers: Option<u32>,
-    /// Folder, or `s3://bucket/prefix`, in which finished live games are kept as datasets
-    #[arg(long, value_name = "DIR")]
-    keep_games: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveOptions,
+    /// Seconds after which an idle connection is asked whether its client is there, and seconds for
+    /// the answer: a client whose machine is gone is found after both
+    #[arg(long, default_value_t = 10, value_name = "S",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    keepalive: u32,
     /// Threads of the simulation [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -209,15 +193,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             most_bytes: u64::from(args.spill_mib) << 20,
             grace: Duration::from_secs(args.spill_grace.into()),
         }),
-        live: LiveConfig {
-            max_games: usize::try_from(args.max_games)?,
-            max_streams: usize::try_from(args.max_watchers)?,
-            requests_per_second: args.max_requests,
-            games_per_client: or_no_limit(args.max_client_games)?,
-            streams_per_client: or_no_limit(args.max_client_watchers)?,
-            ..LiveConfig::default()
-        },
-        archive: args.keep_games.clone().map(ArchiveConfig::at),
+        keepalive: Duration::from_secs(args.keepalive.into()),
+        live: args.live.config()?,
+        archive: args.live.archive()?,
         ..ServerConfig::at(args.listen)
     };
     let server = Server::start(&config, simulated(&args)?)?;
@@ -254,10 +232,6 @@ fn print_config() -> anyhow::Result<ExitCode> {
     let command = command.find_subcommand(name).context("the subcommand exists")?;
     print!("{}", config::shown(command, matches));
     Ok(ExitCode::SUCCESS)
-}
-
-fn or_no_limit(most: Option<u32>) -> anyhow::Result<usize> {
-    Ok(most.map(usize::try_from).transpose()?.unwrap_or(usize::MAX))
 }
 
 fn ratio(text: &str) -> Result<f64, String> {

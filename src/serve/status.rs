@@ -59,6 +59,20 @@ pub(super) fn text(error: &ServeError) -> String {
     text
 }
 
+/// A refusal of a request about live games before it was looked at. Those have a reason in one word,
+/// whoever refuses them.
+pub(super) fn at_the_gate(error: ServeError) -> Status {
+    let reason = match &error {
+        ServeError::Unauthenticated(_) => Reason::BadToken,
+        ServeError::Forbidden { .. } => Reason::NotAllowed,
+        ServeError::Limit { .. } => Reason::TooManyRequests,
+        _ => Reason::Unavailable,
+    };
+    let mut status = Status::from(error);
+    status.metadata_mut().insert(REASON, MetadataValue::from_static(reason.name()));
+    status
+}
+
 /// Logs a refused request. The name of a session opens it, as a token does, and is not told.
 fn log(code: Code, error: &ServeError) {
     let named = matches!(error, ServeError::Unknown { what: "session", .. });
@@ -94,11 +108,12 @@ impl From<LiveError> for Status {
             | Reason::QueueFull
             | Reason::TooManyGames
             | Reason::TooManyStreams
-            | Reason::TooManyRequests => Code::ResourceExhausted,
+            | Reason::TooManyRequests
+            | Reason::NoPauses => Code::ResourceExhausted,
             Reason::AlreadyJoined | Reason::KeyReused => Code::AlreadyExists,
             Reason::BadToken => Code::Unauthenticated,
             Reason::NotAllowed => Code::PermissionDenied,
-            Reason::Unavailable => Code::Unavailable,
+            Reason::Unavailable | Reason::Stopping => Code::Unavailable,
         };
         // What was asked for may have been a token in the wrong place, so the word alone is logged.
         debug!(?code, reason = reason.name(), "request refused");

@@ -1,5 +1,7 @@
 //! How much one client may have of the server: refused with a reason, and never at others' cost.
 
+use std::time::Duration;
+
 use bivouac::{
     live::LiveConfig,
     serve::{
@@ -8,12 +10,16 @@ use bivouac::{
     },
 };
 use proto::v1::{
-    CreateGameRequest, DeleteGameRequest, SpectateRequest, StreamGameRequest,
-    game_service_client::GameServiceClient,
+    ClearQueueRequest, CreateGameRequest, DeleteGameRequest, ListGamesRequest, PlayRequest, Reason,
+    SpectateRequest, StreamGameRequest, game_service_client::GameServiceClient, play_request,
+    play_response,
 };
+use systems::rules::ruleset::Ruleset;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, transport::Channel};
 
-use crate::client::{create, lockstep, reason, with_config, with_server};
+use crate::client::{create, lockstep, pair, reason, with_config, with_server};
 
 #[test]
 fn a_client_that_has_too_many_games_is_told_until_one_is_gone() {
@@ -78,6 +84,179 @@ fn holders_of_tokens_are_counted_apart_and_a_token_may_have_its_own_limits() {
             }
             let refused = client.create_game(with_token(lockstep(), token)).await;
             assert_eq!(reason(refused), "TOO_MANY_GAMES");
+        }
+    });
+}
+
+/// A request for a game by rules that no other game has.
+fn of_its_own(number: u32) -> CreateGameRequest {
+    let ruleset = format!(
+        "extends = \"generals\"\nname = \"mine-{number}\"\n[growth]\nland_every = {}\n",
+        100 + number
+    );
+    CreateGameRequest { ruleset, ..lockstep() }
+}
+
+#[test]
+fn rules_of_clients_take_room_as_long_as_their_games_are_there_and_none_from_those_built_in() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        let mut games = Vec::new();
+        // More than a world can hold, one after the other.
+        for number in 0..300 {
+            let game = create(&mut client, of_its_own(number)).await;
+            let delete = DeleteGameRequest { game_id: game.id, owner_token: game.owner };
+            client.delete_game(delete).await.unwrap();
+        }
+        let refused = loop {
+            assert!(games.len() < 256);
+            let request = of_its_own(u32::try_from(games.len()).unwrap());
+            match client.create_game(request).await {
+                Ok(created) => games.push(created.into_inner()),
+                Err(refused) => break refused,
+            }
+        };
+        assert!(games.len() > 200);
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(refused.message().contains("built in"), "{refused}");
+        assert_eq!(reason::<()>(Err(refused)), "TOO_MANY_GAMES");
+        for ruleset in Ruleset::NAMES {
+            let request = CreateGameRequest { ruleset: ruleset.to_owned(), ..lockstep() };
+            create(&mut client, request).await;
+        }
+        let gone = games.pop().unwrap();
+        let delete = DeleteGameRequest { game_id: gone.game_id, owner_token: gone.owner_token };
+        client.delete_game(delete).await.unwrap();
+        create(&mut client, of_its_own(299)).await;
+    });
+}
+
+#[test]
+fn who_may_not_play_here_is_told_why_in_one_word() {
+    let (driver, reader, busy) = ("driver-0123456789", "reader-0123456789", "busy-0123456789");
+    let mut without_requests = Token::new("busy", busy, vec![Scope::Drive]);
+    without_requests.max_requests = 0;
+    let tokens = vec![
+        Token::new("driver", driver, vec![Scope::Drive]),
+        Token::new("reader", reader, vec![Scope::Read]),
+        without_requests,
+    ];
+    let config = ServerConfig { tokens, ..ServerConfig::at(([127, 0, 0, 1], 0).into()) };
+    with_config(config, 0, async |uri, live| {
+        let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = GameServiceClient::new(channel);
+        let refused = client.create_game(lockstep()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert_eq!(reason::<()>(Err(refused)), "BAD_TOKEN", "no token");
+        for (token, code, wanted) in [
+            ("nobody-knows-this", Code::Unauthenticated, "BAD_TOKEN"),
+            (reader, Code::PermissionDenied, "NOT_ALLOWED"),
+            (busy, Code::ResourceExhausted, "TOO_MANY_REQUESTS"),
+        ] {
+            let refused = client.create_game(with_token(lockstep(), token)).await.unwrap_err();
+            assert_eq!(refused.code(), code, "{wanted}");
+            assert_eq!(reason::<()>(Err(refused)), wanted);
+        }
+        client.create_game(with_token(lockstep(), driver)).await.unwrap();
+        live.stop();
+        live.ended().await;
+        let refused = client.create_game(with_token(lockstep(), driver)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert_eq!(reason::<()>(Err(refused)), "UNAVAILABLE");
+    });
+}
+
+#[test]
+fn one_request_for_a_list_looks_at_few_games_and_the_next_ones_at_the_rest() {
+    with_server(LiveConfig::default(), async |mut client, _live| {
+        for _ in 0..600 {
+            create(&mut client, lockstep()).await;
+        }
+        let mut list = async |players| {
+            let (mut pages, mut games, mut page_token) = (0, 0, String::new());
+            loop {
+                let request =
+                    ListGamesRequest { players, page_size: 1000, page_token, ..Default::default() };
+                let page = client.list_games(request).await.unwrap().into_inner();
+                (pages, games) = (pages + 1, games + page.games.len());
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    return (pages, games);
+                }
+            }
+        };
+        assert_eq!(list(0).await, (3, 600), "a page has fewer than asked for");
+        assert_eq!(list(5).await, (3, 0), "even none, and another page after it");
+    });
+}
+
+/// A stream up of messages that are sent one by one, and what is sent into it.
+fn up() -> (mpsc::Sender<PlayRequest>, ReceiverStream<PlayRequest>) {
+    let (up, requests) = mpsc::channel(1);
+    (up, ReceiverStream::new(requests))
+}
+
+#[test]
+fn a_play_stream_needs_a_place_before_it_says_anything() {
+    // One that was let in would wait for its first message longer than this test may take.
+    let patience = Duration::from_hours(24);
+    let config = LiveConfig { max_streams: 1, patience, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let request = CreateGameRequest { allow_spectators: true, ..lockstep() };
+        let game = create(&mut client, request).await;
+        let spectate = SpectateRequest { game_id: game.id.clone() };
+        let _watching = client.spectate(spectate).await.unwrap();
+        let (_up, requests) = up();
+        assert_eq!(reason(client.play(requests).await), "TOO_MANY_STREAMS");
+    });
+}
+
+#[test]
+fn a_play_stream_that_says_nothing_for_long_is_ended() {
+    let patience = Duration::from_millis(20);
+    let config = LiveConfig { patience, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let (_up, requests) = up();
+        let refused = client.play(requests).await.unwrap_err();
+        assert!(refused.message().contains("`watch` has not come"), "{refused}");
+        assert_eq!(reason::<()>(Err(refused)), "INVALID_ARGUMENT");
+    });
+}
+
+#[test]
+fn messages_inside_a_stream_are_requests_of_their_client() {
+    let config = LiveConfig { requests_per_second: 20, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let (_, [ada, _bob]) = pair(&mut client, lockstep()).await;
+        let (up, requests) = up();
+        let watch = StreamGameRequest { game_id: ada.game.clone(), token: ada.token.clone() };
+        let (mut sender, kinds) = (client.clone(), play_request::Kind::Watch(watch));
+        let first = up.send(PlayRequest { kind: Some(kinds), id: 0 });
+        let (down, sent) = tokio::join!(sender.play(requests), first);
+        sent.unwrap();
+        let mut down = down.unwrap().into_inner();
+        // Until one is refused, and then until one is answered again.
+        for is_wanted in [false, true] {
+            loop {
+                let kind = Some(play_request::Kind::ClearQueue(ClearQueueRequest::default()));
+                up.send(PlayRequest { kind, id: 1 }).await.unwrap();
+                let answer = loop {
+                    let response = down.message().await.unwrap().unwrap();
+                    if response.id == 1 {
+                        break response.kind.unwrap();
+                    }
+                };
+                match answer {
+                    play_response::Kind::Cleared(_) if is_wanted => break,
+                    play_response::Kind::Cleared(_) => {}
+                    play_response::Kind::Failure(failure) => {
+                        assert_eq!(failure.reason(), Reason::TooManyRequests);
+                        if !is_wanted {
+                            break;
+                        }
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
         }
     });
 }

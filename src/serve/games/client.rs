@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tonic::{Request, Status};
@@ -10,17 +11,21 @@ use tonic::{Request, Status};
 use super::limit::RequestLimit;
 use crate::{
     live::{LiveConfig, LiveError, request::Creator},
-    serve::access::{Access, Pass, Scope},
+    serve::{
+        access::{Access, Pass, Scope},
+        status::at_the_gate,
+    },
 };
 
 /// Lets requests in, and notes whose they are.
 #[derive(Debug)]
 pub(in crate::serve) struct Gate {
     access: Access,
-    requests: RequestLimit,
+    requests: Arc<RequestLimit>,
     streams: Arc<Streams>,
     max_games: usize,
     max_streams: usize,
+    patience: Duration,
 }
 
 /// Whoever sends a request: the holder of a token, or an address where tokens are not asked for.
@@ -30,13 +35,26 @@ pub(super) struct Client {
     max_games: usize,
     max_streams: usize,
     streams: Arc<Streams>,
+    requests: Arc<RequestLimit>,
+    patience: Duration,
     /// It counts as a request under way while this is held.
     _pass: Pass,
 }
 
-/// Open streams of each client that has any.
+/// The streams that are open.
+#[derive(Debug)]
+struct Streams {
+    /// As many as there may be, of all clients together.
+    most: usize,
+    open: Mutex<Open>,
+}
+
 #[derive(Debug, Default)]
-struct Streams(Mutex<HashMap<Arc<str>, usize>>);
+struct Open {
+    all: usize,
+    /// Those of each client that has any.
+    of: HashMap<Arc<str>, usize>,
+}
 
 /// A client's place for a stream, until it is dropped.
 #[derive(Debug)]
@@ -45,13 +63,21 @@ pub(super) struct StreamPlace {
     streams: Arc<Streams>,
 }
 
+/// Counts the messages that a client sends inside a stream, which is no request under way.
+#[derive(Debug)]
+pub(super) struct Messages {
+    client: Arc<str>,
+    requests: Arc<RequestLimit>,
+}
+
 impl Gate {
     /// A gate for who has one of some tokens, or for everybody if there are none.
     pub(in crate::serve) fn new(access: Access, config: &LiveConfig) -> Self {
         Self {
             access,
-            requests: RequestLimit::new(config.requests_per_second),
-            streams: Arc::default(),
+            requests: Arc::new(RequestLimit::new(config.requests_per_second)),
+            streams: Arc::new(Streams::new(config.max_streams)),
+            patience: config.patience,
             max_games: config.games_per_client,
             max_streams: config.streams_per_client,
         }
@@ -63,7 +89,7 @@ impl Gate {
     ///
     /// Wrong tokens, and [`LiveError::TooManyRequests`], as a status.
     pub(in crate::serve) fn check(&self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        let pass = self.access.check(request.metadata(), Scope::Drive).map_err(at_the_gate)?;
         let (mut max_games, mut max_streams) = (self.max_games, self.max_streams);
         let name: Arc<str> = match pass.token() {
             Some(token) => {
@@ -76,8 +102,10 @@ impl Gate {
             }
         };
         self.requests.check(&name)?;
-        let streams = self.streams.clone();
-        let client = Client { name, max_games, max_streams, streams, _pass: pass };
+        let (streams, requests) = (self.streams.clone(), self.requests.clone());
+        let patience = self.patience;
+        let client =
+            Client { name, max_games, max_streams, streams, requests, patience, _pass: pass };
         request.extensions_mut().insert(client);
         Ok(request)
     }
@@ -90,9 +118,21 @@ impl Client {
             name: "".into(),
             max_games: usize::MAX,
             max_streams: usize::MAX,
-            streams: Arc::default(),
+            streams: Arc::new(Streams::new(usize::MAX)),
+            requests: Arc::new(RequestLimit::new(0)),
+            patience: LiveConfig::default().patience,
             _pass: Pass::default(),
         })
+    }
+
+    /// What counts its messages inside a stream.
+    pub(super) fn messages(&self) -> Messages {
+        Messages { client: self.name.clone(), requests: self.requests.clone() }
+    }
+
+    /// How long it may take to say whose a stream is.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// What the arena has to know of it.
@@ -104,30 +144,51 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`LiveError::TooManyStreamsOfClient`].
+    /// [`LiveError::TooManyStreams`] and [`LiveError::TooManyStreamsOfClient`].
     pub(super) fn stream(&self) -> Result<StreamPlace, LiveError> {
         let mut open = self.streams.lock();
-        let streams = open.entry(self.name.clone()).or_insert(0);
-        if *streams >= self.max_streams {
+        let streams = open.of.get(&self.name).copied().unwrap_or(0);
+        if streams >= self.max_streams {
             return Err(LiveError::TooManyStreamsOfClient(self.max_streams));
         }
-        *streams += 1;
+        if open.all >= self.streams.most {
+            return Err(LiveError::TooManyStreams(self.streams.most));
+        }
+        open.all += 1;
+        open.of.insert(self.name.clone(), streams + 1);
         Ok(StreamPlace { client: self.name.clone(), streams: self.streams.clone() })
     }
 }
 
+impl Messages {
+    /// Lets a message through, as if it were a request.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::TooManyRequests`].
+    pub(super) fn check(&self) -> Result<(), LiveError> {
+        self.requests.check(&self.client)
+    }
+}
+
 impl Streams {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(most: usize) -> Self {
+        Self { most, open: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut open) = self.streams.lock().entry(self.client.clone()) {
-            *open.get_mut() -= 1;
-            if *open.get() == 0 {
-                open.remove();
+        let mut open = self.streams.lock();
+        open.all -= 1;
+        if let Entry::Occupied(mut streams) = open.of.entry(self.client.clone()) {
+            *streams.get_mut() -= 1;
+            if *streams.get() == 0 {
+                streams.remove();
             }
         }
     }
@@ -138,22 +199,24 @@ mod tests {
     use super::*;
 
     fn client(name: &str, streams: &Arc<Streams>) -> Client {
-        let (name, streams) = (name.into(), streams.clone());
-        Client { name, max_games: 1, max_streams: 2, streams, _pass: Pass::default() }
+        let streams = streams.clone();
+        Client { name: name.into(), max_streams: 2, streams, ..Client::of(&Request::new(())) }
     }
 
     #[test]
     fn places_are_counted_by_client_and_free_again_when_streams_end() {
-        let streams = Arc::default();
+        let streams = Arc::new(Streams::new(3));
         let (one, other) = (client("one", &streams), client("other", &streams));
         let first = one.stream().unwrap();
         let second = one.stream().unwrap();
         let error = one.stream().unwrap_err();
         assert_eq!(error, LiveError::TooManyStreamsOfClient(2));
         let others = other.stream().unwrap();
+        assert_eq!(other.stream().unwrap_err(), LiveError::TooManyStreams(3));
         drop(first);
         let third = one.stream().unwrap();
         drop((third, second, others));
-        assert!(streams.lock().is_empty());
+        let open = streams.lock();
+        assert_eq!((open.all, open.of.len()), (0, 0));
     }
 }

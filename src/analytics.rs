@@ -6,7 +6,7 @@ use std::{
 };
 
 use datasets::analytics::{SeatTally, Tally};
-use systems::record::Outcome;
+use systems::{record::Outcome, rules::ruleset::Ruleset};
 
 /// What kind of game was played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +28,13 @@ impl Source {
 
 /// Counts of ended games by source, ruleset, policy and seat. Copies share them.
 ///
-/// They are bounded: rulesets and policies have names of the server's, and there are 16 seats.
+/// They are bounded: policies have names of the server's, all rules that clients wrote are counted
+/// as one ruleset, and there are 16 seats.
 #[derive(Clone, Debug, Default)]
 pub struct Analytics(Arc<Mutex<Tallies>>);
+
+/// The ruleset of live games by rules that clients wrote.
+const CUSTOM: &str = "custom";
 
 /// By source, ruleset, policy and seat.
 type Tallies = BTreeMap<(Source, String, String, u8), Tally>;
@@ -38,6 +42,8 @@ type Tallies = BTreeMap<(Source, String, String, u8), Tally>;
 impl Analytics {
     /// Counts a game, by the policies of its seats.
     pub fn add(&self, source: Source, ruleset: &str, policies: &[String], outcome: &Outcome) {
+        let is_known = source == Source::Simulated || Ruleset::NAMES.contains(&ruleset);
+        let ruleset = if is_known { ruleset } else { CUSTOM };
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (seat, policy) in (0_u8..).zip(policies) {
             let key = (source, ruleset.to_owned(), policy.clone(), seat);
@@ -60,5 +66,34 @@ impl Analytics {
                 }
             };
         tallies.iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_of_clients_are_counted_as_one_ruleset_however_many_there_are() {
+        let outcome = Outcome {
+            ticks: 1,
+            is_truncated: true,
+            winners: Vec::new(),
+            ranking: vec![0, 1],
+            captures: vec![0; 2],
+            land: vec![1; 2],
+            army: vec![1; 2],
+            digest: 0,
+        };
+        let (analytics, policies) = (Analytics::default(), ["external".to_owned()]);
+        for number in 0..100 {
+            analytics.add(Source::Live, &format!("mine+{number:08}"), &policies, &outcome);
+        }
+        analytics.add(Source::Live, "generals", &policies, &outcome);
+        analytics.add(Source::Simulated, "of-the-server", &policies, &outcome);
+        let rows = analytics.rows();
+        let counted = rows.iter().map(|row| (row.ruleset.as_str(), row.tally.games));
+        let wanted = [("of-the-server", 1), ("custom", 100), ("generals", 1)];
+        assert_eq!(counted.collect::<Vec<_>>(), wanted);
     }
 }

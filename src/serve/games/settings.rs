@@ -39,8 +39,17 @@ impl Rulesets {
             return Ok(known.clone());
         }
         let is_name = !name.contains(['=', '\n']);
-        let ruleset = if is_name { Ruleset::named(name) } else { Ruleset::from_toml(name) };
-        Ok(Arc::new(ruleset?))
+        if is_name {
+            return Ok(Arc::new(Ruleset::named(name)?));
+        }
+        let written = Ruleset::from_toml(name)?;
+        let plays_alike = |known: &&Arc<Ruleset>| {
+            Ruleset { name: known.name.clone(), ..written.clone() } == ***known
+        };
+        if let Some(known) = self.0.iter().find(plays_alike) {
+            return Ok(known.clone());
+        }
+        Ok(Arc::new(Ruleset { name: name_of(&written)?, ..written }))
     }
 
     /// The game that is asked for.
@@ -60,6 +69,10 @@ impl Rulesets {
             Board::Fixed(start) => start.players(),
         };
         let policies = policies(&request.policies, players)?;
+        let max_ticks = match request.max_ticks {
+            0 => ruleset.max_ticks_or(MAX_TICKS),
+            ticks => ticks,
+        };
         let settings = GameSettings {
             board,
             ruleset,
@@ -68,11 +81,8 @@ impl Rulesets {
             pace,
             max_ticks,
             seed: request.seed.map_or_else(random_seed, Ok)?,
+            is_seed_chosen: request.seed.is_some(),
             is_private: request.is_private,
-        let max_ticks = match request.max_ticks {
-            0 => ruleset.max_ticks_or(MAX_TICKS),
-            ticks => ticks,
-        };
             spectators: request.allow_spectators.then_some(request.spectator_delay),
             is_recorded: !request.without_record,
             is_collected: request.collect_experiences,
@@ -80,6 +90,25 @@ impl Rulesets {
         settings.check()?;
         Ok(settings)
     }
+}
+
+/// Characters of the name that a client gives its rules.
+const RULESET_NAME: usize = 32;
+
+/// The name of rules that a client wrote: its own, and a digest of the rules. So nobody takes them for
+/// those built in, nor for those that another client calls the same.
+fn name_of(written: &Ruleset) -> Result<String, LiveError> {
+    let name = written.name.as_str();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !(1..=RULESET_NAME).contains(&name.len()) || !name.chars().all(is_plain) {
+        let reason = format!(
+            "its name has to be 1 to {RULESET_NAME} letters, digits, '-', '_' and '.', without others"
+        );
+        return Err(LiveError::invalid("ruleset", reason));
+    }
+    let rules = Ruleset { name: String::new(), ..written.clone() };
+    let digest = blake3::hash(rules.to_toml().as_bytes()).to_hex();
+    Ok(format!("{name}+{}", &digest[..8]))
 }
 
 /// How the creator joins the game, if it is to.
@@ -191,4 +220,62 @@ fn random_seed() -> Result<u64, LiveError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| LiveError::World(format!("no randomness: {error}")))?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Result<Arc<Ruleset>, LiveError> {
+        Rulesets::built_in().find(text)
+    }
+
+    #[test]
+    fn rules_that_a_client_wrote_are_not_named_as_those_built_in() {
+        let slow = found("extends = \"generals\"\n[growth]\nland_every = 60\n").unwrap();
+        assert!(slow.name.starts_with("generals+") && slow.name.len() == "generals+".len() + 8);
+        let slower = found("extends = \"generals\"\n[growth]\nland_every = 61\n").unwrap();
+        assert_ne!(slow.name, slower.name, "other rules have another name");
+        let same = found("extends = \"generals\"\n\n[growth]\nland_every = 60 # as above").unwrap();
+        assert_eq!(same, slow);
+        let named = found("extends = \"generals\"\nname = \"slow\"\n[growth]\nland_every = 60\n");
+        assert_eq!(named.unwrap().name.split_once('+').unwrap().0, "slow");
+    }
+
+    #[test]
+    fn rules_that_are_those_built_in_have_their_name() {
+        for name in Ruleset::NAMES {
+            let text = format!("extends = \"{name}\"\nname = \"mine\"\n");
+            assert_eq!(found(&text).unwrap(), found(name).unwrap());
+        }
+        assert_eq!(found("").unwrap().name, Ruleset::NAMES[0]);
+    }
+
+    #[test]
+    fn where_the_request_says_nothing_the_ruleset_says_how_long_and_how_large() {
+        let settings = |ruleset: &str, max_ticks| {
+            let ruleset = ruleset.to_owned();
+            let request = v1::CreateGameRequest { ruleset, max_ticks, ..Default::default() };
+            Rulesets::built_in().settings(request).unwrap()
+        };
+        let generals = settings("", 0);
+        assert_eq!((generals.max_ticks, generals.size()), (10_000, (20, 20)));
+        let competition = settings("competition", 0);
+        // Its sides are drawn when the game starts.
+        assert_eq!((competition.max_ticks, competition.size()), (1200, (0, 0)));
+        assert_eq!(settings("competition", 30).max_ticks, 30);
+    }
+
+    #[test]
+    fn names_that_would_not_print_are_refused() {
+        for name in ["", "a b", "a\\nb", "a+b", "\u{e4}", &"a".repeat(33)] {
+            let text =
+                format!("extends = \"generals\"\nname = \"{name}\"\n[growth]\nland_every = 60\n");
+            let error = found(&text).unwrap_err();
+            assert!(
+                matches!(error, LiveError::Invalid { field: "ruleset", .. }),
+                "{name:?}: {error}"
+            );
+        }
+    }
 }

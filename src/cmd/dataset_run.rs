@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     io::IsTerminal,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
     sync::{
@@ -20,7 +20,7 @@ use datasets::{
     error::ImportError,
     folder::FolderOptions,
     layouts::Layout,
-    pipeline::{self, Control, Plan},
+    pipeline::{self, Control, Plan, Report},
     produce::Producer,
     stopwatch::Stopwatch,
 };
@@ -28,7 +28,7 @@ use datasets::{
 use super::{game_options, progress::Progress, summary};
 
 /// Exit code of a run that did a part: inputs were skipped, or it was stopped.
-const IN_PART: u8 = 3;
+pub(super) const IN_PART: u8 = 3;
 
 /// Which table to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -175,20 +175,32 @@ pub(super) fn shown(paths: &[PathBuf]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Writes a dataset, and says how it went.
-pub(super) fn run<P: Producer>(
+/// A dataset that was written.
+pub(super) struct Written {
+    /// What is in it.
+    pub(super) report: Report,
+    /// How long it took, in seconds above 0.
+    pub(super) seconds: f64,
+    /// Threads that did it.
+    pub(super) threads: usize,
+    /// What they did all the time.
+    pub(super) stopwatch: Stopwatch,
+}
+
+/// Writes a dataset on these threads, or on all cores, and may show how far it is. Ctrl-C ends it
+/// after the work in hand.
+pub(super) fn write<P: Producer>(
     producer: &P,
     plan: Plan,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
-    let threads = output
-        .threads
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    out: &Path,
+    threads: Option<u16>,
+    shows: bool,
+) -> anyhow::Result<Written> {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.map_or_else(all, usize::from);
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_interrupt(stop.clone())?;
-    let shows = !output.quiet && !output.json;
     let mut progress = shows.then(|| Progress::new(producer.games()));
-    let kind = plan.kind;
     let stopwatch = Stopwatch::default();
     let since = Instant::now();
     let control = Control {
@@ -201,19 +213,30 @@ pub(super) fn run<P: Producer>(
         },
         stopwatch: &stopwatch,
     };
-    let result = pipeline::write(producer, plan, &output.out, control);
-    let seconds = since.elapsed();
+    let result = pipeline::write(producer, plan, out, control);
+    let seconds = since.elapsed().max(Duration::from_micros(1)).as_secs_f64();
     if let Some(progress) = progress {
         progress.finish();
     }
-    let report = result?;
+    Ok(Written { report: result?, seconds, threads, stopwatch })
+}
+
+/// Writes a dataset, and says how it went.
+pub(super) fn run<P: Producer>(
+    producer: &P,
+    plan: Plan,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let (kind, shows) = (plan.kind, !output.quiet && !output.json);
+    let written = write(producer, plan, &output.out, output.threads, shows)?;
+    let report = &written.report;
     let told = summary::Told {
         kind,
         out: &output.out,
-        report: &report,
-        seconds: seconds.max(Duration::from_micros(1)).as_secs_f64(),
-        threads,
-        stopwatch: &stopwatch,
+        report,
+        seconds: written.seconds,
+        threads: written.threads,
+        stopwatch: &written.stopwatch,
     };
     if output.json {
         summary::print_json(&told)?;

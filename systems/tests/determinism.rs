@@ -27,6 +27,16 @@ fn one_thread() -> WorldConfig {
 /// Steps a lot of games of all kinds, beginning new episodes in the place of ended games, and
 /// takes in every byte that comes out.
 fn digest_of_mixed_games(config: WorldConfig, games: u64, steps: u32) -> u64 {
+    digest_while_threads_leave(config, games, steps, |_step| 0)
+}
+
+/// The same, with so many threads left to others in each step.
+fn digest_while_threads_leave(
+    config: WorldConfig,
+    games: u64,
+    steps: u32,
+    left: impl Fn(u32) -> usize,
+) -> u64 {
     let mut world = World::new(config).unwrap();
     let rulesets = add_rulesets(&mut world);
     let sink = Arc::new(KeptRows::default());
@@ -38,6 +48,7 @@ fn digest_of_mixed_games(config: WorldConfig, games: u64, steps: u32) -> u64 {
     }
     let mut digest = Digest::new();
     for step in 0..steps {
+        world.leave_threads(left(step)).unwrap();
         world.step();
         for batch in sink.drain() {
             digest_rows(&mut digest, &batch);
@@ -75,6 +86,15 @@ fn two_threads_give_the_bytes_of_one() {
 fn sixteen_threads_give_the_bytes_of_one() {
     let config = WorldConfig { threads: 16, ..WorldConfig::default() };
     assert_eq!(digest_of_mixed_games(config, GAMES, STEPS), reference_digest());
+}
+
+#[test]
+fn threads_that_are_left_to_others_change_no_byte() {
+    let (games, steps) = (400, 60);
+    let config = WorldConfig { threads: 4, ..WorldConfig::default() };
+    let left = |step| [0, 1, 3, 9][step as usize / 7 % 4];
+    let found = digest_while_threads_leave(config, games, steps, left);
+    assert_eq!(found, digest_of_mixed_games(one_thread(), games, steps));
 }
 
 #[test]

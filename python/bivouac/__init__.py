@@ -23,6 +23,7 @@ from .errors import BivouacError, EngineError, InvalidArgument, InvalidState, Mi
 if TYPE_CHECKING:
     from ._engine import Game, Snapshot
     from .client import Client, connect
+    from .client.memory import keep_memory
     from .games import games_table, read_games, write_games
     from .live import AsyncGameClient, Bot, GameClient
     from .names import REFUSALS
@@ -51,6 +52,7 @@ __all__ = [
     "VectorEnv",
     "connect",
     "games_table",
+    "keep_memory",
     "make_vec",
     "read_games",
     "save_gif",
@@ -65,6 +67,7 @@ _HOMES = {
     "ParallelEnv": "parallel",
     "Client": "client",
     "connect": "client",
+    "keep_memory": "client.memory",
     "RemoteVectorEnv": "remote",
     "AsyncGameClient": "live",
     "Bot": "live",

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("grpc")
 
 import bivouac  # noqa: E402
+import bivouac.live  # noqa: E402
 from bivouac.live import AsyncGameClient, Board, Bot, GameClient, GameError  # noqa: E402
 from test_client import Relay  # noqa: E402
 
@@ -75,6 +76,16 @@ def test_the_client_for_asyncio_creates_and_joins(client):
             await other.delete(game)
 
     asyncio.run(play())
+
+
+def test_the_example_of_the_module_plays_a_game_to_its_end(serve):
+    lines = bivouac.live.__doc__.splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith((">>> ", "... ")))
+    assert "GameClient" in code and "submit" in code
+    names = {}
+    exec(code.replace("grpc://127.0.0.1:50051", serve("--games", "0").uri), names)
+    assert names["board"].is_over and names["board"].tick > 10
+    names["client"].close()
 
 
 def test_bots_play_a_game_to_its_end(client):

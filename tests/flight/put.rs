@@ -30,9 +30,9 @@ fn padded(n: u64) -> Simulated {
     Simulated { format, ..games(n) }
 }
 
-/// The rows of games that another server played, in batches of any size.
+/// The rows of games that another server played, in several batches.
 async fn played(uri: &str) -> Vec<RecordBatch> {
-    let batches = read(uri, r#"{"follow": true}"#).await;
+    let batches = read(uri, r#"{"follow": true, "batch_rows": 16}"#).await;
     batches.into_iter().map(|batch| batch.rows).collect()
 }
 

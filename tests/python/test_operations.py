@@ -136,8 +136,8 @@ def test_bytes_of_a_stream_are_told_while_it_is_open(serve):
         next(iter(stream))
         (number,) = [each["id"] for each in client.stats()["streams"]]
         found = metrics(server)
-        assert values(found["stream_bytes"])[(str(number), "block")] > 0
-        assert values(found["stream_rows"])[(str(number), "block")] > 0
+        assert values(found["stream_bytes"])[(str(number), "experiences", "block")] > 0
+        assert values(found["stream_rows"])[(str(number), "experiences", "block")] > 0
         stream.close()
 
 

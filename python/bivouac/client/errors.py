@@ -71,7 +71,9 @@ _REST = re.compile(
 # Connections that break are told of with the same code.
 _CANCELLED = re.compile(r"an administrator ended this")
 _DETAIL = re.compile(r"Detail: (\w+)")
-_PREFIX = re.compile(r"^Flight returned [\w ]+ error, with message: ")
+_PREFIX = re.compile(r"^(Flight|gRPC) returned [\w ]+ error, with message: ")
+# What is said of errors that have no context.
+_RETURNED = re.compile(r"^gRPC returned ([a-z ]+) error")
 
 _BY_CODE: dict[str, type[ClientError]] = {
     "INVALID_ARGUMENT": InvalidRequest,
@@ -113,7 +115,9 @@ def error_of(raised: BaseException) -> ClientError:
     """The exception of this package for one that pyarrow raised."""
     text = str(raised)
     code = _CODE.search(text)
-    kind = _BY_CODE.get(code.group(1)) if code else None
+    returned = _RETURNED.search(text)
+    named = code or returned
+    kind = _BY_CODE.get(named.group(1).replace(" ", "_").upper()) if named else None
     if _CANCELLED.search(text):
         kind = StreamCancelled
     if kind is None:

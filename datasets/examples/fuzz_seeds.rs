@@ -61,20 +61,29 @@ fn main() -> Outcome<()> {
         let options = ReplayOptions { keeps_names: true, ..ReplayOptions::default() };
         seed(&Replays::new(vec![path], options), Kind::Games, &games.join(name))?;
     }
-    experiences(&root.join("fuzz/corpus/experiences"))?;
-    Ok(())
+    experiences(&root.join("fuzz/corpus"))
 }
 
-/// Rows of a few ticks, compact and dense.
-fn experiences(folder: &Path) -> Outcome<()> {
-    fs::create_dir_all(folder)?;
-    for (name, players, layout) in
-        [("compact_2", 2, None), ("compact_3", 3, None), ("durbin9_2", 2, Some(Layout::Durbin9))]
-    {
-        let format = RowFormat { height: 7, width: 9, has_builds: false, has_owners: players > 2 };
+/// Rows of a few ticks, compact and dense, with every column that there can be, and what is told of
+/// their episodes.
+fn experiences(corpus: &Path) -> Outcome<()> {
+    for part in ["experiences", "episodes"] {
+        fs::create_dir_all(corpus.join(part))?;
+    }
+    for (name, ruleset, players, layout) in [
+        ("compact_2", "generals", 2, None),
+        ("compact_3", "generals", 3, None),
+        ("compact_5", "generals", 5, None),
+        ("builds_2", "competition", 2, None),
+        ("durbin9_2", "generals", 2, Some(Layout::Durbin9)),
+        ("bots_2", "generals-bots", 2, Some(Layout::GeneralsBots)),
+    ] {
+        let simulation = simulation(ruleset, players, 4)?;
+        let has_builds = ruleset == "competition";
+        let format = RowFormat { height: 7, width: 9, has_builds, has_owners: players > 2 };
         let reward = Reward::SHAPED;
         let kind = Kind::Experiences { format, reward, seats: Seats::ALL, layout };
-        seed(&simulation("generals", players, 4)?, kind, &folder.join(name))?;
+        seed(&simulation, kind, &corpus.join("experiences").join(name))?;
     }
     Ok(())
 }
@@ -108,21 +117,34 @@ fn seed<P: Producer>(producer: &P, kind: Kind, path: &Path) -> Outcome<()> {
     let plan = Plan { kind, info: Info::default(), folder: FolderOptions::default() };
     pipeline::write(producer, plan, &folder, control)?;
     for file in GamesFile::paths(&folder)? {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?;
-        // The batches' own schema does not say which table it is, and without that a file is refused
-        // before it is read.
-        let schema = reader.schema().clone();
-        let batches = reader.build()?.collect::<Result<Vec<_>, _>>()?;
-        let properties = WriterProperties::builder()
-            .set_statistics_enabled(EnabledStatistics::None)
-            .set_dictionary_enabled(false)
-            .build();
-        let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, Some(properties))?;
-        for batch in &batches {
-            writer.write(batch)?;
-        }
-        writer.close()?;
+        plain(&file, path)?;
+    }
+    // What is told of experiences lies beside them.
+    let told = folder.join("meta/episodes/chunk-000/file-000.parquet");
+    if let (true, Some(corpus), Some(name)) =
+        (told.is_file(), path.parent().and_then(Path::parent), path.file_name())
+    {
+        plain(&told, &corpus.join("episodes").join(name))?;
     }
     fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+/// Writes the rows of a file again, plainly.
+fn plain(file: &Path, path: &Path) -> Outcome<()> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?;
+    // The batches' own schema does not say which table it is, and without that a file is refused
+    // before it is read.
+    let schema = reader.schema().clone();
+    let batches = reader.build()?.collect::<Result<Vec<_>, _>>()?;
+    let properties = WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_dictionary_enabled(false)
+        .build();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path)?, schema, Some(properties))?;
+    for batch in &batches {
+        writer.write(batch)?;
+    }
+    writer.close()?;
     Ok(())
 }

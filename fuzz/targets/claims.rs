@@ -14,7 +14,7 @@ use datasets::{
     DataError,
     games::{ArchivedGame, GamesFile},
     gior::{Replay, lz},
-    import,
+    import, inspect, minari,
     produce::Archive,
     verify::{Verified, verify},
 };
@@ -52,14 +52,38 @@ pub(crate) fn games(bytes: &[u8]) {
     }
 }
 
-/// A file of experiences is counted, and told what is wrong with it.
+/// A sound data file, and the file of `meta/episodes` that tells of it.
+const ROWS: &[u8] = include_bytes!("../corpus/experiences/compact_2");
+const EPISODES: &[u8] = include_bytes!("../corpus/episodes/compact_2");
+
+/// A file of experiences is counted, told what is wrong with it, drawn and exported.
 pub(crate) fn experiences(bytes: &[u8]) {
+    dataset(bytes, EPISODES);
+}
+
+/// So is one with a file of `meta/episodes` that says anything at all.
+pub(crate) fn episodes(bytes: &[u8]) {
+    dataset(ROWS, bytes);
+}
+
+fn dataset(rows: &[u8], episodes: &[u8]) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = env::temp_dir().join(format!("bivouac-fuzz-{}-{number}.parquet", process::id()));
-    fs::write(&path, bytes).expect("a temporary file can be written");
-    let found = verify::<Archive>(&path, None, 1);
-    fs::remove_file(&path).expect("and removed");
+    let root = env::temp_dir().join(format!("bivouac-fuzz-{}-{number}", process::id()));
+    for (part, bytes) in [("data", rows), ("meta/episodes", episodes)] {
+        let folder = root.join(part).join("chunk-000");
+        fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        fs::write(folder.join("file-000.parquet"), bytes).expect("and a file written");
+    }
+    let found = verify::<Archive>(&root, None, 1);
+    // Each tells of what it cannot read.
+    drop(inspect::summary(&root));
+    for (game, tick) in [(0, 0), (1, 3), (0, u32::MAX)] {
+        drop(inspect::view(&root, game, tick, 1));
+    }
+    let exported = minari::export(&root, &root.join("minari"), "a-v0");
+    assert!(exported.is_ok() || !root.join("minari/a-v0/.data.tmp").exists());
+    fs::remove_dir_all(&root).expect("and removed");
     let Ok(Verified { totals, faults, .. }) = found else { return };
     assert!(faults.iter().all(|fault| !fault.message.is_empty()));
     // A row at least for each agent's episode, and an episode at least for each game.

@@ -1,4 +1,4 @@
-//! Fuzzes what `bivouac verify` reads of experiences.
+//! Fuzzes what `bivouac verify`, `inspect` and `export minari` read of experiences.
 #![no_main]
 
 mod claims;

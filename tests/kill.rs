@@ -280,9 +280,9 @@ fn imports_survive_kills_at_any_moment() {
     }
     let small = [
         "--file-bytes",
-        "20000",
+        "2000",
         "--group-bytes",
-        "60000",
+        "12000",
         "--keep-duplicates",
         "--min-ticks",
         "200",

@@ -39,7 +39,7 @@ use systems::{
 fn row_groups(scratch: &Scratch) -> Vec<RecordBatch> {
     let mut groups = Vec::new();
     for (path, _) in tree(scratch).iter().filter(|(path, _)| path.starts_with("data")) {
-        let file = || std::fs::File::open(scratch.path().join(path)).unwrap();
+        let file = || fs::File::open(scratch.path().join(path)).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(file()).unwrap();
         for group in 0..builder.metadata().num_row_groups() {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file()).unwrap();
@@ -248,7 +248,7 @@ fn a_row_has_the_action_taken_on_it_and_what_came_of_it() {
 fn boards_that_do_not_fit_the_canvas_are_refused_with_the_fix() {
     let folder = Scratch::new("canvas");
     let small = RowFormat { height: 12, width: 14, ..format(2) };
-    let error = common::try_write(
+    let error = try_write(
         &simulation(2, 3),
         experiences(small, Reward::SPARSE),
         &folder,
@@ -263,11 +263,11 @@ fn boards_that_do_not_fit_the_canvas_are_refused_with_the_fix() {
 #[test]
 fn a_folder_with_something_in_it_is_left_alone() {
     let folder = Scratch::new("occupied");
-    std::fs::create_dir_all(folder.path()).unwrap();
-    std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+    fs::create_dir_all(folder.path()).unwrap();
+    fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
     for replaces in [false, true] {
         let options = FolderOptions { replaces, ..FolderOptions::default() };
-        let error = common::try_write(&simulation(2, 3), Kind::Games, &folder, options, 1);
+        let error = try_write(&simulation(2, 3), Kind::Games, &folder, options, 1);
         assert!(error.is_err());
         assert_eq!(tree(&folder).len(), 1);
     }

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, Space
 
 from . import _engine, arguments, render
+from .checks import check, sides
 from .errors import InvalidArgument, InvalidState, needing
 from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
 from .games import Game
@@ -54,7 +55,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
             envs=[spec],
             seats=None,
             learner=None,
-            canvas=None if canvas is None else arguments.sides(canvas, "canvas"),
+            canvas=None if canvas is None else sides(canvas, "canvas"),
             seed=0,
             autoreset="disabled",
             reward=text_of(reward, "reward"),
@@ -91,7 +92,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
 
         `options` are there for PettingZoo; none is known.
         """
-        seed = None if seed is None else arguments.check("seed", seed, 0, 2**64 - 1)
+        seed = None if seed is None else check("seed", seed, 0, 2**64 - 1)
         frame = Frame(self._engine.reset(None, seed), self.form)
         self._has_begun = True
         is_playing = frame.has(ACTIVE, None)

@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from .arguments import autoreset_mode as mode_of
-from .arguments import mode_name, sides
+from .arguments import mode_name
+from .checks import sides
 from .client.batches import Decoder
 from .client.connection import DEFAULT_URI, Client
 from .client.connection import connect as _connect

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _engine
-from .arguments import check, sides
+from .checks import check, sides
 from .errors import InvalidArgument
 
 Size = int | tuple[int, int] | str

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 from . import _engine, arguments, render
 from .arguments import Opponent
+from .checks import check, sides
 from .errors import InvalidArgument, InvalidState
 from .frame import ACTIVE, TERMINATED, TRUNCATED, WON, Form, Frame
 from .games import Game, Games, find_games
@@ -105,15 +106,15 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         render_mode: str | None = None,
         **game: Any,
     ) -> None:
-        arguments.check("num_envs", num_games, 1, 2**24)
+        check("num_envs", num_games, 1, 2**24)
         if threads is not None:
-            arguments.check("threads", threads, 1, 1024)
+            check("threads", threads, 1, 1024)
         if render_mode not in (None, "ansi", "rgb_array"):
             raise InvalidArgument(f"render_mode {render_mode!r}: use 'ansi' or 'rgb_array'")
         self.game_spec = GameSpec().changed(game)
         players = self.game_spec.built().players
         if seat is not None:
-            arguments.check("seat", seat, 0, players - 1)
+            check("seat", seat, 0, players - 1)
         self.seat, self.players = seat, players
         self._shared = {
             "reward": reward, "threads": threads, "render_mode": render_mode, "record": record,
@@ -127,7 +128,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             envs=[self.game_spec.built()] * num_games,
             seats=seats,
             learner=seat,
-            canvas=None if canvas is None else arguments.sides(canvas, "canvas"),
+            canvas=None if canvas is None else sides(canvas, "canvas"),
             seed=arguments.seeds(seed),
             autoreset=arguments.mode_name(mode),
             reward=text_of(reward, "reward"),
@@ -396,7 +397,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def set_policy(self, seat: int, policy: str, games: Sequence[int] | None = None) -> None:
         """Changes who plays a seat of some games (None: all) in their present episodes."""
-        arguments.check("seat", seat, 0, 15)
+        check("seat", seat, 0, 15)
         self._engine.set_policy(self._all(games), seat, policy)
 
     def snapshot(self, games: Sequence[int] | None = None) -> _engine.Snapshot:
@@ -417,7 +418,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def clone(self, games: Sequence[int], n: int) -> VectorEnv:
         """A vector environment of `n` copies of each of some games, one after the other."""
-        arguments.check("n", n, 1, 2**24)
+        check("n", n, 1, 2**24)
         games = self._all(games)
         functions, spec = None, dict(self.game_spec.__dict__)
         if self.opponents:
@@ -450,7 +451,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         """One game as a seat sees it, or whole: text (`ansi`), or uint8 `[h, w, 3]`."""
         (game,) = arguments.games([game], self.num_games)
         if seat is not None:
-            arguments.check("seat", seat, 0, 15)
+            check("seat", seat, 0, 15)
         return render.draw(self._engine.board(game, seat), mode)
 
     # Rows and games.

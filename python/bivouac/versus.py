@@ -94,7 +94,7 @@ def _generals_bots(envs: int, size: int) -> Tick:
     try:
         from . import _jax_bench as peer
     except ImportError as error:
-        raise InvalidArgument(f"--vs generals-bots: {error}; pip install generals-bots") from None
+        raise InvalidArgument(f"--vs generals-bots: {error}; pip install jax 'generals-bots>=2.6'") from None
     env = peer.GeneralsEnv(grid_dims=(size, size), truncation=1000, pool_size=peer.POOL)
     pool, _ = env.reset(peer.jax.random.PRNGKey(0))
     one = peer.jax.jit(partial(peer.tick, env))

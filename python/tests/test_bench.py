@@ -26,4 +26,4 @@ def test_the_bench_names_the_simulator_that_is_not_installed():
     command = [sys.executable, "-m", "bivouac.bench", "--vs", "generals-bots", "--envs", "2"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "pip install generals-bots" in done.stderr
+    assert "pip install jax 'generals-bots>=2.6'" in done.stderr

@@ -97,7 +97,11 @@ def test_wrong_arguments_are_named(games, tmp_path):
     for arguments, named in [
         ({"layout": "rgb"}, "generals-bots"),
         ({"reward": "dense"}, "shaped"),
-        ({"canvas": (0, 20)}, "1 to 32"),
+        ({"canvas": (0, 20)}, "canvas 0: give a whole number from 1 to 32"),
+        ({"canvas": "20x20"}, "canvas '20x20'"),
+        ({"players": [-1]}, "players -1"),
+        ({"batch_rows": 0}, "batch_rows 0"),
+        ({"threads": -2}, "threads -2"),
     ]:
         with pytest.raises(bivouac.InvalidArgument, match=named):
             expand(path, **arguments)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from ..checks import check, sides
+
 if TYPE_CHECKING:
     from .._engine import Rows
 
@@ -19,7 +21,7 @@ def expand(
     reward: str = "sparse",
     players: Sequence[int] | None = None,
     layout: str | None = None,
-    canvas: tuple[int, int] | None = None,
+    canvas: int | tuple[int, int] | None = None,
     batch_rows: int = 1024,
     threads: int | None = None,
 ) -> pa.RecordBatchReader:
@@ -35,7 +37,8 @@ def expand(
         layout: `durbin9`, `generals-bots` or `memory` for a column `observation` of float32
             `[channels, height, width]` as flat bytes; None for compact planes. The metadata of the
             fields say how to look at them.
-        canvas: height and width that boards are padded to; None for the largest board.
+        canvas: height and width that boards are padded to, or one number for both; None for the
+            largest board.
         batch_rows: rows of a batch; the last one of some games has less.
         threads: threads that play; None for one for each core.
 
@@ -49,14 +52,15 @@ def expand(
     """
     from .. import _engine
 
+    seats = None if players is None else [check("players", seat, 0, 15) for seat in players]
     rows = _engine.Rows(
         str(path),
         reward=reward,
-        players=None if players is None else list(players),
+        players=seats,
         layout=layout,
-        canvas=canvas,
-        batch_rows=batch_rows,
-        threads=threads,
+        canvas=None if canvas is None else sides(canvas, "canvas"),
+        batch_rows=check("batch_rows", batch_rows, 1, 2**31 - 1),
+        threads=None if threads is None else check("threads", threads, 1, 1024),
     )
     return pa.ipc.open_stream(io.BufferedReader(_Bytes(rows), 1 << 20))
 

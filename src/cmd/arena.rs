@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "size")]
     map: Option<PathBuf>,
     /// Tick at which a game is cut off, which is a draw [default: 1200, or as the ruleset has it]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_ticks: Option<u32>,
     /// Seed of the maps and of the policies
     #[arg(long, default_value_t = 0, value_name = "N")]

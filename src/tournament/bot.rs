@@ -51,6 +51,10 @@ const LINE: u64 = 256;
 /// than this wait only if the program does not read, or answers what it was not asked.
 const WAITING: usize = 16;
 
+/// How often a program that is waited for is looked at: its output need not end with it, if
+/// something that it started has it too.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// A program at play.
 pub(super) struct Bot {
     seat: usize,
@@ -143,7 +147,7 @@ impl Bot {
         }
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            match self.answers.recv_timeout(left) {
+            match self.answers.recv_timeout(left.min(GLANCE)) {
                 Ok(_late) if self.owed > 0 => self.owed -= 1,
                 Ok(line) => {
                     return match parse(&line, start) {
@@ -151,13 +155,19 @@ impl Bot {
                         None => self.fault(format!("{line:?} is no order")),
                     };
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.owed += 1;
-                    return self.fault("no answer in time".to_owned());
-                }
-                Err(RecvTimeoutError::Disconnected) => {
+                Err(error) => {
+                    let is_waiting = error == RecvTimeoutError::Timeout;
+                    let until = if is_waiting { Instant::now() } else { self.deadline };
+                    let how = self.process.end(until);
+                    if how.is_none() && is_waiting {
+                        if left > GLANCE {
+                            continue;
+                        }
+                        self.owed += 1;
+                        return self.fault("no answer in time".to_owned());
+                    }
                     self.is_gone = true;
-                    let how = self.process.end(self.deadline);
+                    let how = how.unwrap_or_else(|| "its output ended".to_owned());
                     return self.fault(format!("the program ended ({how})"));
                 }
             }

@@ -68,12 +68,12 @@ impl Process {
     }
 
     /// How the program ended, and its last words, if it does by the deadline.
-    pub(super) fn end(&mut self, deadline: Instant) -> String {
+    pub(super) fn end(&mut self, deadline: Instant) -> Option<String> {
         let status = loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => break status,
                 Ok(None) if Instant::now() < deadline => thread::sleep(LOOK),
-                _ => return "its output ended".to_owned(),
+                _ => return None,
             }
         };
         // At once: the number of a group that is gone may be given to another.
@@ -85,7 +85,7 @@ impl Process {
         }
         let words = self.last_words();
         let how = shown(status);
-        if words.is_empty() { how } else { format!("{how}; stderr: {words}") }
+        Some(if words.is_empty() { how } else { format!("{how}; stderr: {words}") })
     }
 
     /// The end of what the program wrote to stderr, on one line.
@@ -131,7 +131,10 @@ impl Drop for Process {
 fn script(limits: &BotLimits) -> String {
     let kib = limits.memory_mib.saturating_mul(1024);
     let memory = (kib > 0).then(|| format!("ulimit -v {kib}"));
-    let cpu = (!limits.cpu.is_zero()).then(|| format!("ulimit -t {}", limits.cpu.as_secs().max(1)));
+    // The signal for the first of the two says why; the second ends a program that does not listen.
+    let seconds = limits.cpu.as_secs();
+    let cpu = (seconds > 0)
+        .then(|| format!("ulimit -S -t {seconds} && ulimit -H -t {}", seconds.saturating_add(1)));
     let line = "eval \"$1\"".to_owned();
     memory.into_iter().chain(cpu).chain([line]).collect::<Vec<_>>().join(" && ")
 }

@@ -229,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn an_update_of_a_lobby_says_who_plays_and_may_take_the_place_of_others() {
+        let mut board = Board::new(0);
+        let lobby = |seq, name: &str| {
+            let players = vec![v1::Player { name: name.to_owned(), ..v1::Player::default() }];
+            v1::Update { seq, players, ..v1::Update::default() }
+        };
+        board.apply(&lobby(1, "ada")).unwrap();
+        board.apply(&lobby(9, "bob")).unwrap();
+        assert_eq!(board.players[0].name, "bob");
+        let gap = v1::Update { seq: 11, ..v1::Update::default() };
+        board.apply(&gap).unwrap_err();
+    }
+
+    #[test]
     fn updates_that_cannot_be_are_refused_and_change_nothing() {
         let mut board = Board::new(0);
         board.apply(&view()).unwrap();

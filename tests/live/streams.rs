@@ -127,6 +127,36 @@ fn a_view_that_is_asked_for_takes_the_place_of_what_waits() {
 }
 
 #[test]
+fn a_reader_who_slept_in_a_lobby_sees_who_plays() {
+    let config = LiveConfig { stream_updates: 3, ..LiveConfig::default() };
+    with_server(config, async |mut client, live| {
+        let game = create(&mut client, CreateGameRequest { players: 3, ..lockstep() }).await;
+        let ada = join(&client, &game.id, "ada").await;
+        let mut asleep = watch(&live, &ada).await;
+        for round in 0..10 {
+            let eve = join(&client, &game.id, &format!("eve {round}")).await;
+            let leave = v1::LeaveGameRequest { game_id: eve.game, token: eve.token };
+            client.leave_game(leave).await.unwrap();
+        }
+        join(&client, &game.id, "bob").await;
+        let (mut joined, mut last) = (Vec::new(), None);
+        while live.stats().await.unwrap().waiting_updates > 0 {
+            let update = asleep.next().await.unwrap().unwrap();
+            for event in &update.events {
+                if let Event::Joined { seat: 1, name } = event {
+                    joined.push(name.clone());
+                }
+            }
+            last = Some(update);
+        }
+        assert_eq!(joined.last().map(String::as_str), Some("bob"));
+        assert_eq!(last.unwrap().players[1].name, "bob");
+        // However often somebody comes and goes, what waits does not grow.
+        assert!(live.stats().await.unwrap().overflows > 3 && joined.len() <= 4, "{joined:?}");
+    });
+}
+
+#[test]
 fn a_server_that_stops_tells_streams_that_their_games_have_not_ended() {
     let server = Server::start(&ServerConfig::at(([127, 0, 0, 1], 0).into()), simulated(0));
     let server = server.unwrap();

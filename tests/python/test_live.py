@@ -14,6 +14,7 @@ pytest.importorskip("grpc")
 import bivouac  # noqa: E402
 import bivouac.live  # noqa: E402
 from bivouac.live import AsyncGameClient, Board, Bot, GameClient, GameError  # noqa: E402
+from bivouac.v1 import games_pb2 as wire  # noqa: E402
 from test_client import Relay  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,6 +56,16 @@ def test_generated_code_is_that_of_the_proto_files(tmp_path):
     for name in ("games_pb2.py", "games_pb2.pyi", "games_pb2_grpc.py"):
         kept = REPOSITORY / "python/bivouac/v1" / name
         assert filecmp.cmp(kept, tmp_path / "bivouac/v1" / name, shallow=False), name
+
+
+def test_an_update_of_a_lobby_takes_the_place_of_others():
+    def lobby(seq, name):
+        return wire.Update(seq=seq, phase=wire.PHASE_LOBBY, players=[wire.Player(name=name)])
+
+    board = Board(0).apply(lobby(1, "ada")).apply(lobby(9, "bob"))
+    assert board.players == ["bob"]
+    with pytest.raises(ValueError, match="update 10 is missing"):
+        board.apply(wire.Update(seq=11))
 
 
 def test_who_creates_a_game_can_join_it_in_the_same_request(client):

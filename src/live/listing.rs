@@ -148,3 +148,59 @@ fn info(game: &Game, tick: u32) -> GameInfo {
         spectator_delay: settings.spectators.unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use systems::{policies::Policy, rules::ruleset::Ruleset, start::Start, world::WorldConfig};
+
+    use super::*;
+    use crate::live::{
+        GameSettings, LiveConfig,
+        request::Creator,
+        settings::{Board, Pace},
+    };
+
+    #[test]
+    fn a_pause_and_a_turn_each_keep_what_is_left_of_them() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _clock = runtime.enter();
+        let config = WorldConfig { threads: 1, ..WorldConfig::default() };
+        let mut world = World::new(config).unwrap();
+        let (mut arena, _handle) = Arena::new(LiveConfig::default(), None, None);
+        let hour = Duration::from_hours(1);
+        let settings = Box::new(GameSettings {
+            board: Board::Fixed(Arc::new(Start::from_text("A . B").unwrap())),
+            ruleset: Arc::new(Ruleset::named("generals").unwrap()),
+            policies: vec![Policy::Random; 2],
+            has_fog: true,
+            pace: Pace::Timed(hour),
+            max_ticks: 3,
+            seed: 1,
+            is_seed_chosen: true,
+            is_private: false,
+            spectators: None,
+            is_recorded: false,
+            is_collected: false,
+        });
+        let creator = Creator { client: "".into(), max_games: 1, joining: None };
+        let created = arena.create(&mut world, settings, creator).unwrap();
+        let key = SeatKey { game: created.game, token: created.owner };
+        let left = |arena: &Arena| arena.games[&key.game].timer.as_ref().map(Timer::left).unwrap();
+        let (mut turn, mut pause) = (hour, hour);
+        for _ in 0..100 {
+            // Whatever the clock says, it never goes back.
+            assert!(left(&arena) <= turn);
+            turn = left(&arena);
+            arena.pause(&world, key).unwrap();
+            assert!(arena.games[&key.game].turn_left <= turn && left(&arena) <= pause);
+            turn = arena.games[&key.game].turn_left;
+            pause = left(&arena);
+            arena.resume(&world, key).unwrap();
+            assert!(arena.games[&key.game].pause_left <= pause);
+            pause = arena.games[&key.game].pause_left;
+        }
+        assert!(turn < hour && pause < hour);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use crate::{
@@ -37,16 +37,22 @@ pub(crate) fn refuse<'p>(
 fn resolved(path: &Path) -> Result<PathBuf, DataError> {
     let absolute = std::path::absolute(path).map_err(error::file(path, "look at the path"))?;
     for above in absolute.ancestors() {
-        match above.canonicalize() {
-            // What is below is not there yet, so it has no links.
-            Ok(found) => {
-                return Ok(absolute
-                    .strip_prefix(above)
-                    .map_or(found.clone(), |rest| found.join(rest)));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        let mut found = match above.canonicalize() {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error::file(above, "look at the path")(error)),
+        };
+        // What is below is not there yet, so it has no links, and `..` leads to where it came from.
+        let below = absolute.strip_prefix(above).unwrap_or(Path::new(""));
+        for part in below.components() {
+            match part {
+                Component::ParentDir => {
+                    found.pop();
+                }
+                part => found.push(part),
+            }
         }
+        return Ok(found);
     }
     Ok(absolute)
 }

@@ -81,7 +81,8 @@ fn filtered(all: &[(Row, u64, &str)], passes: impl Fn(&(Row, u64, &str)) -> bool
 
 #[test]
 fn every_filter_passes_its_rows_and_no_others() {
-    with_server(&roomy(), games(0), async |uri| {
+    let format = RowFormat { has_builds: true, ..games(0).format };
+    with_server(&roomy(), Simulated { format, ..games(0) }, async |uri| {
         let mut of_game = std::collections::BTreeMap::new();
         let mut stream = Rows::open(&uri, FOLLOW).await.unwrap();
         let mut batches = Vec::new();

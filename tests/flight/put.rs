@@ -9,7 +9,11 @@ use arrow::{
     },
     datatypes::{Int32Type, Schema, UInt32Type},
 };
-use arrow_flight::{FlightData, FlightDescriptor, PutResult, utils::batches_to_flight_data};
+use arrow_flight::{
+    FlightData, FlightDescriptor, PutResult,
+    encode::{DictionaryHandling, FlightDataEncoderBuilder},
+    error::FlightError,
+};
 use bivouac::serve::{Server, ServerConfig, Simulated};
 use datasets::schema::column;
 use proptest::{
@@ -43,12 +47,16 @@ fn some_rows() -> Vec<RecordBatch> {
     found
 }
 
-fn messages(path: &[&str], batches: &[RecordBatch]) -> Vec<FlightData> {
-    let schema = batches[0].schema();
-    let mut messages = batches_to_flight_data(&schema, batches).unwrap();
+async fn messages(path: &[&str], batches: &[RecordBatch]) -> Vec<FlightData> {
     let path = path.iter().map(|&part| part.to_owned()).collect();
-    messages[0].flight_descriptor = Some(FlightDescriptor::new_path(path));
-    messages
+    let batches = batches.to_vec().into_iter().map(Ok::<_, FlightError>);
+    FlightDataEncoderBuilder::new()
+        .with_flight_descriptor(Some(FlightDescriptor::new_path(path)))
+        .with_dictionary_handling(DictionaryHandling::Resend)
+        .build(tokio_stream::iter(batches))
+        .map(Result::unwrap)
+        .collect()
+        .await
 }
 
 /// What became of each batch, up to the end of the stream.
@@ -63,7 +71,7 @@ async fn put(uri: &str, messages: Vec<FlightData>) -> Result<Vec<Value>, Status>
 }
 
 async fn submit(uri: &str, batches: &[RecordBatch]) -> Result<Vec<Value>, Status> {
-    put(uri, messages(&["experiences"], batches)).await
+    put(uri, messages(&["experiences"], batches).await).await
 }
 
 /// The batch with other values in a column.
@@ -180,7 +188,7 @@ fn an_actor_that_sends_nothing_does_not_hold_up_the_end() {
     let server = Server::start(&config, padded(0)).unwrap();
     let uri = format!("http://{}", server.address());
     run(async {
-        let batch = messages(&["experiences"], &sent[..1]);
+        let batch = messages(&["experiences"], &sent[..1]).await;
         let open = tokio_stream::iter(batch).chain(tokio_stream::pending());
         let answers = connect(&uri).await.do_put(open).await.unwrap();
         let mut answers = answers.into_inner();
@@ -195,7 +203,7 @@ fn an_actor_that_sends_nothing_does_not_hold_up_the_end() {
 fn only_experiences_are_submitted() {
     let sent = some_rows();
     with_server(&config(), padded(0), async |uri| {
-        let status = put(&uri, messages(&["dreams", "of"], &sent)).await.unwrap_err();
+        let status = put(&uri, messages(&["dreams", "of"], &sent).await).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound, "{status}");
         assert!(status.message().contains("experiences"), "{status}");
     });
@@ -261,7 +269,7 @@ fn no_batch_whatever_breaks_the_server() {
     // Of an episode of its own, so that rows that pass stand in nobody's way.
     let episodes = arrow::array::UInt64Array::from(vec![7; sent[0].num_rows()]);
     let valid = with(&sent[0], column::EPISODE_ID, Arc::new(episodes));
-    let valid = messages(&["experiences"], &[valid]);
+    let valid = run(messages(&["experiences"], &[valid]));
     let noise = vec((vec(any::<u8>(), 0..200), vec(any::<u8>(), 0..64)), 0..4);
     let flips = vec((any::<prop::sample::Index>(), any::<u8>()), 1..6);
     let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });

@@ -256,7 +256,8 @@ fn a_stream_goes_on_after_the_server_was_stopped_and_started_again() {
 fn rows_of_a_new_run_that_are_gone_are_counted_for_who_comes_back() {
     let folder = folder("spill_restart_gone");
     let config = ServerConfig { grace: Duration::ZERO, ..spilling(&folder) };
-    let server = Server::start(&config, games(50)).unwrap();
+    // More than sockets hold, so that the stream is not over when the server ends.
+    let server = Server::start(&config, games(600)).unwrap();
     let uri = format!("http://{}", server.address());
     let stopping = std::sync::Mutex::new(Some(server));
     run(async {

@@ -204,11 +204,9 @@ impl ActNumber {
     /// Whether half of an army moves.
     fn half<E: de::Error>(self) -> Result<bool, E> {
         let unexpected = match self {
-            Self::Null | Self::Whole(0) => return Ok(false),
-            Self::Whole(1) => return Ok(true),
+            Self::Null | Self::Whole(0) | Self::Float(0.0) => return Ok(false),
+            Self::Whole(1) | Self::Float(1.0) => return Ok(true),
             Self::Flag(half) => return Ok(half),
-            Self::Float(0.0) => return Ok(false),
-            Self::Float(1.0) => return Ok(true),
             Self::Whole(number) => Unexpected::Unsigned(number),
             Self::Float(number) => Unexpected::Float(number),
             Self::Negative => Unexpected::Other("a negative number"),

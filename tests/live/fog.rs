@@ -21,8 +21,8 @@ const WIDTH: u32 = 13;
 fn boards(dice: &mut Dice) -> (String, String) {
     let mut tiles = vec![vec![".".to_owned(); WIDTH as usize]; HEIGHT as usize];
     let mut structures = Vec::new();
-    for row in 0..HEIGHT as usize {
-        tiles[row][WALL as usize] = "#".to_owned();
+    for (row, tiles) in tiles.iter_mut().enumerate() {
+        tiles[WALL as usize] = "#".to_owned();
         for column in 0..WIDTH as usize {
             if column != WALL as usize && row < HEIGHT as usize / 2 && dice.below(6) == 0 {
                 structures.push((row, column));

@@ -103,12 +103,11 @@ pub(super) async fn run(
         What::Cancel => {
             let fields = arguments(&action.body, "{\"stream\": 0}")?;
             let sources = &service.sources;
-            let cancelled = match fields.get("session") {
-                Some(session) => sources.sessions.cancel(unsigned("session", session)?),
-                None => {
-                    let stream = fields.get("stream").unwrap_or(&Value::Null);
-                    sources.log.cancel(unsigned("stream", stream)?)
-                }
+            let cancelled = if let Some(session) = fields.get("session") {
+                sources.sessions.cancel(unsigned("session", session)?)
+            } else {
+                let stream = fields.get("stream").unwrap_or(&Value::Null);
+                sources.log.cancel(unsigned("stream", stream)?)
             };
             json!({ "cancelled": cancelled })
         }

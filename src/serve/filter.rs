@@ -41,8 +41,8 @@ fn versions_where(rows: &RecordBatch, passes: impl Fn(usize) -> bool) -> Version
     if column.null_count() == column.len() {
         return None;
     }
-    let passed = column.iter().enumerate().filter(|&(row, _)| passes(row));
-    passed.filter_map(|(_, version)| version).fold(None, |all, one| both(all, Some((one, one))))
+    let found = column.iter().enumerate().filter(|&(row, _)| passes(row));
+    found.filter_map(|(_, version)| version).fold(None, |all, one| both(all, Some((one, one))))
 }
 
 /// A form's wishes, held against the columns there are.

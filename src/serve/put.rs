@@ -240,10 +240,10 @@ impl Taker {
     /// What becomes of a batch.
     async fn answer(self: Arc<Self>, seq: u64, rows: RecordBatch) -> Result<Taken, ServeError> {
         self.counted(|counts| counts.waiting += 1);
-        let taker = self.clone();
+        let worker = self.clone();
         // The ring may be held, so a thread waits that the network does not need.
         let answer = match self.places.acquire().await {
-            Ok(_place) => spawn_blocking(move || taker.take(seq, &rows)).await,
+            Ok(_place) => spawn_blocking(move || worker.take(seq, &rows)).await,
             // Never closed: the places live as long as the taker.
             Err(_closed) => Ok(Err(ServeError::Stopping)),
         };

@@ -62,7 +62,9 @@ impl Referee {
         }
         let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batches = replays.rows(game).map_err(|error| error.to_string())?;
-        batches.iter_mut().for_each(|batch| batch.games = numbers(&batch.games));
+        for batch in &mut batches {
+            batch.games = numbers(&batch.games);
+        }
         Ok(batches)
     }
 }

@@ -49,7 +49,7 @@ fn some_rows() -> Vec<RecordBatch> {
 
 async fn messages(path: &[&str], batches: &[RecordBatch]) -> Vec<FlightData> {
     let path = path.iter().map(|&part| part.to_owned()).collect();
-    let batches = batches.to_vec().into_iter().map(Ok::<_, FlightError>);
+    let batches = batches.iter().cloned().map(Ok::<_, FlightError>).collect::<Vec<_>>();
     FlightDataEncoderBuilder::new()
         .with_flight_descriptor(Some(FlightDescriptor::new_path(path)))
         .with_dictionary_handling(DictionaryHandling::Resend)
@@ -217,11 +217,11 @@ fn errors_do_not_repeat_what_is_long() {
     let names: ArrayRef = Arc::new(StringArray::from(vec![long.as_str()]));
     let keys = Int32Array::from(vec![0; n]);
     let policies = DictionaryArray::<Int32Type>::new(keys, names);
-    let named = with(&sent[0], column::POLICY, Arc::new(policies));
+    let unknown = with(&sent[0], column::POLICY, Arc::new(policies));
     let column: ArrayRef = Arc::new(Int32Array::from(vec![0]));
     let strange = RecordBatch::try_from_iter([(long.as_str(), column)]).unwrap();
     with_server(&config(), padded(0), async |uri| {
-        for batch in [named, strange] {
+        for batch in [unknown, strange] {
             let status = submit(&uri, &[batch]).await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{}", status.message().len());
             assert!(status.message().len() < 2000, "{}", status.message().len());
@@ -253,10 +253,10 @@ fn rows_of_actors_are_not_those_of_simulated_games() {
         let simulated = read(&uri, r#"{"follow": true, "games": [0]}"#).await;
         assert_whole(&rows(&simulated), 1);
         // The world has ended, so this server takes no more; another one that goes on does.
-        assert!(submit(&uri, &[renamed.clone()]).await.is_err());
+        assert!(submit(&uri, std::slice::from_ref(&renamed)).await.is_err());
     });
     with_server(&config(), padded(0), async |uri| {
-        submit(&uri, &[renamed.clone()]).await.unwrap();
+        submit(&uri, std::slice::from_ref(&renamed)).await.unwrap();
         assert!(read(&uri, r#"{"games": [0]}"#).await.is_empty());
         let found = read(&uri, &format!(r#"{{"games": [{}]}}"#, 1_u64 << 63)).await;
         assert_eq!(found.iter().map(|Batch { rows, .. }| rows.num_rows()).sum::<usize>(), 1);

@@ -114,7 +114,9 @@ fn rows_that_no_filter_passes_are_not_kept_for_the_stream() {
         let _stream = Rows::open(&uri, ticket).await.unwrap();
         let mut sent = archived("spill_sparse_games");
         for _ in 0..4 {
-            sent.iter_mut().for_each(|game| game.record.episode += 1);
+            for game in &mut sent {
+                game.record.episode += 1;
+            }
             submit(&uri, vec![record_batch(&sent).unwrap()]).await;
             stats_until(&uri, |stats| stats["streams"][0]["behind"] == 0).await;
         }

@@ -54,7 +54,7 @@ impl Log {
         state.next_reader += 1;
         state.stats.streams_opened += 1;
         let (sender, cancelled) = watch::channel(false);
-        let stats = StreamStats {
+        let stream = StreamStats {
             id,
             flight: flight.to_owned(),
             next,
@@ -64,7 +64,7 @@ impl Log {
             bytes_sent: 0,
             dropped: 0,
         };
-        state.outside.insert(id, Outside { stats, cancelled: sender });
+        state.outside.insert(id, Outside { stats: stream, cancelled: sender });
         drop(state);
         info!(stream = id, flight, next, "stream opened");
         Ok(OutsidePlace { log: self.clone(), id, rows, cancelled })

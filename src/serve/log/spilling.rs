@@ -288,7 +288,7 @@ mod tests {
             readers_at_most: 2,
             patience: Duration::from_secs(1),
             samples_per_insert: None,
-            spill_grace: Some(Duration::from_secs(60)),
+            spill_grace: Some(Duration::from_mins(1)),
         });
         let form = Form::default();
         let mut caught_up = log.open(None, Slow::Spill, &form).unwrap();

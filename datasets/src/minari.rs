@@ -12,8 +12,8 @@ use std::{
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, Int8Array, Int64Array,
-        PrimitiveArray, RecordBatch, StructArray, UInt16Array,
+        Array, ArrayRef, AsArray, FixedSizeListArray, Int8Array, Int64Array, PrimitiveArray,
+        RecordBatch, StructArray, UInt16Array,
     },
     datatypes::{ArrowPrimitiveType, Field, FieldRef, Int32Type, Schema},
 };
@@ -194,7 +194,8 @@ fn episode(
     let path = folder.join("part-0.parquet");
     let file = File::create(&path).map_err(error::file(&path, "create the file"))?;
     let codec = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
-    // Nobody looks for one value among the bits of a plane.
+    // Bits are numbers here, thousands in a row. A dictionary takes a third of the time and makes the
+    // file a tenth of plain numbers; statistics of bits tell nobody anything.
     let properties = WriterProperties::builder()
         .set_compression(codec)
         .set_statistics_enabled(EnabledStatistics::None)
@@ -225,12 +226,16 @@ fn columns(rows: &RecordBatch, format: RowFormat) -> Option<RecordBatch> {
     let units = (0..n).flat_map(|row| army.value(row).chunks_exact(2));
     let units =
         UInt16Array::from_iter_values(units.map(|two| u16::from_le_bytes([two[0], two[1]])));
-    let bits = Int8Array::from_iter_values((0..n).flat_map(|row| {
-        (0..PLANES.len() * tiles).map(move |i| bit(planes, row, i / tiles, i % tiles, format))
-    }));
-    let legal = Int8Array::from_iter_values((0..n).flat_map(|row| {
-        (0..n_actions(format)).map(move |action| is_legal(mask, row, action, format))
-    }));
+    let (mut bits, mut legal) =
+        (Vec::with_capacity(n * PLANES.len() * tiles), Vec::with_capacity(n * n_actions(format)));
+    for row in 0..n {
+        let (planes, mask) = (planes.value(row), mask.value(row));
+        for plane in planes.chunks_exact(format.words() * 8) {
+            bits.extend((0..tiles).map(|tile| bit(plane, tile)));
+        }
+        push_legal(&mut legal, mask, format);
+    }
+    let (bits, legal) = (Int8Array::from(bits), Int8Array::from(legal));
     let observations = StructArray::from(vec![
         named("army", list(units, tiles)),
         named("planes", list(bits, PLANES.len() * tiles)),
@@ -266,17 +271,23 @@ fn list<T: ArrowPrimitiveType>(values: PrimitiveArray<T>, length: usize) -> Fixe
     FixedSizeListArray::new(item, length as i32, Arc::new(values), None)
 }
 
-fn bit(of: &FixedSizeBinaryArray, row: usize, plane: usize, tile: usize, format: RowFormat) -> i8 {
-    let byte = of.value(row)[plane * format.words() * 8 + tile / 8];
-    i8::from(byte >> (tile % 8) & 1 != 0)
+fn bit(plane: &[u8], tile: usize) -> i8 {
+    i8::from(plane[tile / 8] >> (tile % 8) & 1 != 0)
 }
 
-/// Whether an action is legal by the mask of a row.
-fn is_legal(mask: &FixedSizeBinaryArray, row: usize, action: usize, format: RowFormat) -> i8 {
-    let pass = 8 * format.tiles();
-    match action {
-        _ if action < pass => bit(mask, row, action / 2 % 4, action / 8, format),
-        _ if action == pass => 1,
-        _ => bit(mask, row, 4, action - pass - 1, format),
+/// Adds whether each action is legal by the mask of a row.
+fn push_legal(legal: &mut Vec<i8>, mask: &[u8], format: RowFormat) {
+    let plane = |number: usize| &mask[number * format.words() * 8..][..format.words() * 8];
+    let steps = [0, 1, 2, 3].map(plane);
+    for tile in 0..format.tiles() {
+        for step in steps {
+            // All of an army and half of it may march alike.
+            legal.extend([bit(step, tile); 2]);
+        }
+    }
+    legal.push(1);
+    if format.has_builds {
+        let builds = plane(4);
+        legal.extend((0..format.tiles()).map(|tile| bit(builds, tile)));
     }
 }

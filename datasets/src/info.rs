@@ -63,7 +63,7 @@ struct File<'a> {
     lengths: &'a BTreeMap<u32, u64>,
     data_path: &'static str,
     episodes_path: Option<&'static str>,
-    /// What follows has the names that readers of LeRobot's datasets look for.
+    /// What follows has the names that readers of `LeRobot`'s datasets look for.
     codebase_version: &'static str,
     total_episodes: u64,
     total_frames: u64,
@@ -95,10 +95,10 @@ pub(crate) struct Told<'a> {
 const DATA_PATH: &str = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
 const EPISODES_PATH: &str = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
 
-/// The version of LeRobot's datasets whose folders ours are shaped like.
+/// The version of `LeRobot`'s datasets whose folders ours are shaped like.
 const CODEBASE_VERSION: &str = "v3.0";
 
-/// Ticks of a game in a second of its clock, which LeRobot calls frames.
+/// Ticks of a game in a second of its clock, which `LeRobot` calls frames.
 const TICKS_PER_SECOND: u32 = 2;
 
 impl Told<'_> {

@@ -27,7 +27,9 @@ use datasets::{
     schema,
     seats::Seats,
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::{
+    arrow::arrow_reader::ParquetRecordBatchReaderBuilder, file::metadata::RowGroupMetaData,
+};
 use systems::{
     reward::Reward,
     rollout::RolloutSpec,
@@ -342,8 +344,9 @@ fn an_episode_is_read_alone_through_the_table_of_episodes() {
     let read = |path: &Path, groups: Option<usize>| {
         let file = fs::File::open(path).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-        let before =
-            |n: usize| reader.metadata().row_groups()[..n].iter().map(|g| g.num_rows()).sum();
+        let before = |n: usize| {
+            reader.metadata().row_groups()[..n].iter().map(RowGroupMetaData::num_rows).sum()
+        };
         let before: i64 = groups.map_or(0, before);
         let reader = match groups {
             Some(group) => reader.with_row_groups(vec![group]),

@@ -37,17 +37,14 @@ fn file(folder: &Scratch, part: &str) -> PathBuf {
 
 /// The first value of a column of small numbers made another one.
 fn first_made(batch: &RecordBatch, name: &str, value: u32) -> RecordBatch {
-    let column: ArrayRef = match batch[name].data_type() {
-        DataType::UInt8 => {
-            let mut values = batch[name].as_primitive::<UInt8Type>().values().to_vec();
-            values[0] = u8::try_from(value).unwrap();
-            Arc::new(UInt8Array::from(values))
-        }
-        _ => {
-            let mut values = batch[name].as_primitive::<UInt32Type>().values().to_vec();
-            values[0] = value;
-            Arc::new(UInt32Array::from(values))
-        }
+    let column: ArrayRef = if *batch[name].data_type() == DataType::UInt8 {
+        let mut values = batch[name].as_primitive::<UInt8Type>().values().to_vec();
+        values[0] = u8::try_from(value).unwrap();
+        Arc::new(UInt8Array::from(values))
+    } else {
+        let mut values = batch[name].as_primitive::<UInt32Type>().values().to_vec();
+        values[0] = value;
+        Arc::new(UInt32Array::from(values))
     };
     with_column(batch, name, column)
 }

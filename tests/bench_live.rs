@@ -13,8 +13,11 @@ fn every_load_is_played_and_no_update_is_missing() {
     let loads = told["loads"].as_array().unwrap();
     let games: Vec<u64> = loads.iter().map(|load| load["games"].as_u64().unwrap()).collect();
     assert_eq!(games, [100, 100, 50, 1000]);
+    let boards: Vec<u64> = loads.iter().map(|load| load["boards"].as_u64().unwrap()).collect();
+    assert_eq!(boards, [10, 10, 100, 0], "every watched board is held against the server's");
     for load in loads {
-        assert_eq!(load["missing_updates"], 0, "{load}");
+        assert_eq!((&load["missing_updates"], &load["wrong_boards"]), (&0.into(), &0.into()));
+        assert_eq!(load["more_threads"], 0, "{load}");
         // How much was done in so short a time is up to the machine.
         if load["games"] == 1000 {
             assert_eq!(

@@ -51,8 +51,8 @@ pub(crate) struct Args {
     /// Seconds of each measurement; the best of three counts
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Measure map generation only
-    #[arg(long)]
+    /// Measure map generation only, of every kind of map, at the size
+    #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases"])]
     maps: bool,
     /// Measure another simulator at the same work and print the ratios: the JAX simulator
     /// generals-bots, playing its own rules, random against random on a square board
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     flight: bool,
     /// Measure a server of live games over loopback: four loads, and a fifth that is everything at
     /// once with players who lose their connections, each for ten times --seconds
-    #[arg(long, conflicts_with_all = ["maps", "phases", "write", "vs"])]
+    #[arg(long, conflicts_with_all = ["games", "size", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs", "flight"])]
     live: bool,
     /// Size of the loads of --live, in percent
     #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
@@ -126,16 +126,18 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         flight(&args)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut report = Report::begin(&args, isa);
+    let size = roster::size(&args.size)?;
+    let phases = phases(&args.phases)?;
     if args.maps {
-        for made in maps::measure(args.seconds) {
-            report.map(made);
-        }
+        let made = maps::measure(args.seconds, size)?;
+        let mut report = Report::begin(&args, isa);
+        made.into_iter().for_each(|made| report.map(made));
         report.end();
         return Ok(ExitCode::SUCCESS);
     }
     let threads = if args.threads.is_empty() { default_threads() } else { args.threads.clone() };
     let roster = roster::Roster::new(&args)?;
+    let mut report = Report::begin(&args, isa);
     if args.write {
         let case = write::Case::new(&args, &roster, args.games[0])?;
         for &threads in &threads {
@@ -145,7 +147,6 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         report.end();
         return Ok(ExitCode::SUCCESS);
     }
-    let phases = phases(&args.phases)?;
     for &games in &args.games {
         for &threads in &threads {
             let case = Case { games, threads, isa, seconds: args.seconds };
@@ -162,7 +163,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Exit code of a bench that found something wrong.
+/// Exit code of a bench that found something wrong, or over its limit.
 const WRONG: u8 = 1;
 
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
@@ -176,7 +177,10 @@ fn live(args: &Args) -> anyhow::Result<ExitCode> {
         live::print(&lived);
         mixed::print(&mixed);
     }
-    Ok(if mixed.is_right() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+    let is_right = lived.iter().all(live::Lived::is_right) && mixed.is_right();
+    // Limits are those of the loads at their full size.
+    let is_within = percent < 100 || lived.iter().all(live::Lived::is_within_limits);
+    Ok(if is_right && is_within { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]

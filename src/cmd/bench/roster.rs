@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use systems::{
     mapgen::{MapSpec, Size},
     policies::Policy,
@@ -30,7 +30,9 @@ impl Roster {
         spec.size = Size::Fixed { width, height };
         spec.check()?;
         let starts = (0..MAPS).map(|seed| spec.generate(seed)).collect();
-        let policies = vec![Policy::named(&args.policy)?; args.players];
+        let policy = Policy::named(&args.policy)?;
+        ensure!(policy != Policy::External, "--policy external: nobody plays it here");
+        let policies = vec![policy; args.players];
         let format =
             RowFormat { height, width, has_builds: ruleset.builds(), has_owners: args.players > 2 };
         Ok(Self { starts, ruleset, policies, format })
@@ -46,7 +48,7 @@ fn ruleset(name: &str) -> anyhow::Result<Ruleset> {
 }
 
 /// Reads `HEIGHTxWIDTH`.
-fn size(text: &str) -> anyhow::Result<(u16, u16)> {
+pub(super) fn size(text: &str) -> anyhow::Result<(u16, u16)> {
     let numbers = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
     numbers.with_context(|| format!("--size {text}: give HEIGHTxWIDTH, as 20x20"))
 }

@@ -27,6 +27,18 @@ const SCRIPT: &str = include_str!("flight_bench.py");
 /// Rows in the server's memory: some 150,000, so that a measurement reads them several times.
 const GAMES: u64 = 150;
 
+/// Parts that a measurement is done in, each beside what it is compared with.
+const TURNS: u32 = 3;
+
+/// What the Python clients run with: glibc keeps the pages of messages that were read, instead of
+/// giving them back to the system and getting them anew, zeroed, for the next. `bivouac.keep_memory()`
+/// does the same.
+const MALLOC: [(&str, &str); 3] = [
+    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TOP_PAD_", "67108864"),
+];
+
 /// Everything, as one JSON object.
 ///
 /// # Errors
@@ -53,13 +65,13 @@ pub(super) fn measure(python: &str, seconds: f64) -> anyhow::Result<Value> {
         let short = Duration::from_millis(200);
         drain(&uri, 1, short).await?;
         drain(&ceiling, 1, short).await?;
-        // Turn about, so that a machine that slows down does so for both.
-        let (mut one, mut bare) = (Read::default(), Read::default());
-        for _ in 0..3 {
-            add(&mut bare, drain(&ceiling, 1, time / 3).await?);
-            add(&mut one, drain(&uri, 1, time / 3).await?);
+        // Turn about, so that a machine that slows down does so for all.
+        let (mut one, mut bare, mut eight) = (Read::default(), Read::default(), Read::default());
+        for _ in 0..TURNS {
+            add(&mut bare, drain(&ceiling, 1, time / TURNS).await?);
+            add(&mut one, drain(&uri, 1, time / TURNS).await?);
+            add(&mut eight, drain(&uri, 8, time / TURNS).await?);
         }
-        let eight = drain(&uri, 8, time).await?;
         anyhow::Ok((one, bare, eight))
     })?;
     let python = pyarrow(python, &uri, &ceiling, seconds)?;
@@ -94,6 +106,7 @@ fn pyarrow(python: &str, uri: &str, ceiling: &str, seconds: f64) -> anyhow::Resu
         .args([grpc(uri), grpc(ceiling)])
         .arg(std::env::current_exe()?)
         .arg(seconds.to_string())
+        .envs(MALLOC)
         .output()
         .with_context(|| format!("--python {python}"))?;
     std::fs::remove_dir_all(&folder)?;

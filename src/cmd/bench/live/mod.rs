@@ -1,9 +1,11 @@
 //! Live games over loopback: how late ticks are, what they cost, and whether updates are whole.
 
+mod crowd;
+mod machine;
+mod training;
+
 use std::{
-    fs,
     net::SocketAddr,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,35 +15,31 @@ use std::{
 
 use anyhow::Context as _;
 use bivouac::{
-    live::LiveConfig,
-    serve::{Server, ServerConfig, Simulated},
+    live::{LiveConfig, LiveHandle, stats::LiveStats},
+    serve::{Server, ServerConfig},
 };
-use proto::v1::{
-    CreateGameRequest, JoinGameRequest, ListGamesRequest, Pace, StreamGameRequest, Update,
-    game_service_client::GameServiceClient, update::Board,
-};
+use proto::v1::{ListGamesRequest, game_service_client::GameServiceClient};
 use serde::Serialize;
-use systems::{
-    mapgen::{MapSpec, Size},
-    policies::Policy,
-    reward::Reward,
-    rollout::{Maps, RolloutSpec},
-    rows::RowFormat,
-    rules::ruleset::Ruleset,
-    world::WorldConfig,
-};
-use tokio::task::JoinSet;
-use tonic::{Streaming, transport::Channel};
+use tokio::{sync::watch, task::JoinSet};
+use tonic::transport::Channel;
 
+pub(super) use self::{
+    crowd::march,
+    machine::busy,
+    training::{read_rows, simulated},
+};
+use self::{
+    crowd::{Counts, Watcher},
+    machine::{resident, threads},
+};
 use crate::cmd::progress::float;
+
+pub(super) type Client = GameServiceClient<Channel>;
 
 /// Milliseconds of a turn.
 const TURN_MS: u32 = 500;
 
-/// Games that are created at a time over each connection.
-const AT_ONCE: usize = 16;
-
-/// A load on the server.
+/// A load on the server, and what it may come to.
 #[derive(Clone, Copy)]
 struct Load {
     name: &'static str,
@@ -56,6 +54,16 @@ struct Load {
     connections: usize,
     /// Whether simulated games are played at full speed beside.
     trains: bool,
+    limits: Limits,
+}
+
+/// What the load may come to at its full size.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Milliseconds of lateness that 99 % of ticks stay within.
+    late_p99_ms: f64,
+    server_cores: f64,
+    bytes_per_game: f64,
 }
 
 const LOADS: [Load; 4] = [
@@ -67,6 +75,7 @@ const LOADS: [Load; 4] = [
         watchers: 1_000,
         connections: 50,
         trains: false,
+        limits: Limits { late_p99_ms: 20.0, server_cores: 1.0, bytes_per_game: 4096.0 },
     },
     Load {
         name: "the same beside training",
@@ -76,6 +85,8 @@ const LOADS: [Load; 4] = [
         watchers: 1_000,
         connections: 50,
         trains: true,
+        // What training takes is not counted among the limits.
+        limits: Limits { late_p99_ms: 20.0, server_cores: f64::MAX, bytes_per_game: f64::MAX },
     },
     Load {
         name: "5,000 games, all 10,000 players watching",
@@ -85,6 +96,7 @@ const LOADS: [Load; 4] = [
         watchers: 10_000,
         connections: 200,
         trains: false,
+        limits: Limits { late_p99_ms: 50.0, server_cores: f64::MAX, bytes_per_game: f64::MAX },
     },
     Load {
         name: "100,000 games in the lobby",
@@ -94,6 +106,7 @@ const LOADS: [Load; 4] = [
         watchers: 0,
         connections: 50,
         trains: false,
+        limits: Limits { late_p99_ms: f64::MAX, server_cores: 0.01, bytes_per_game: 4096.0 },
     },
 ];
 
@@ -116,17 +129,52 @@ pub(super) struct Lived {
     seconds: f64,
     ticks_per_second: f64,
     updates_per_second: f64,
-    /// Updates whose number did not follow the one before.
+    orders_per_second: f64,
+    /// Updates whose number did not follow the one before, or that did not fit the board.
     missing_updates: u64,
+    /// Boards that were held against the server's in the end, and those that were not equal.
+    boards: u64,
+    wrong_boards: u64,
     /// Times that the server threw a backlog away.
     overflows: u64,
-    /// Upper bounds of the lateness of half and of 99 % of ticks, in milliseconds.
-    late_p50_ms: f64,
-    late_p99_ms: f64,
-    /// Cores that the server's threads kept busy.
+    /// Upper bounds of the lateness of half and of 99 % of ticks, in milliseconds; none: over a second.
+    late_p50_ms: Option<f64>,
+    late_p99_ms: Option<f64>,
+    /// Cores that the server's threads kept busy, and while the watched games were paused.
     server_cores: f64,
+    paused_cores: Option<f64>,
     /// Bytes of memory that a game took, before anybody watched.
     bytes_per_game: f64,
+    /// Threads of the process that came with the games and the watchers.
+    more_threads: u64,
+    /// What is over its limit.
+    missed: Vec<String>,
+}
+
+impl Lived {
+    /// Whether every update came and every board was the server's, and no thread came with a game.
+    pub(super) fn is_right(&self) -> bool {
+        self.missing_updates == 0 && self.wrong_boards == 0 && self.more_threads == 0
+    }
+
+    /// Whether it stayed within its limits.
+    pub(super) fn is_within_limits(&self) -> bool {
+        self.missed.is_empty()
+    }
+
+    fn judge(mut self, limits: Limits) -> Self {
+        let late = self.late_p99_ms.unwrap_or(f64::INFINITY);
+        for (what, found, most) in [
+            ("milliseconds of lateness (p99)", late, limits.late_p99_ms),
+            ("cores", self.server_cores, limits.server_cores),
+            ("bytes a game", self.bytes_per_game, limits.bytes_per_game),
+        ] {
+            if found > most {
+                self.missed.push(format!("{found:.2} {what}, at most {most} are wanted"));
+            }
+        }
+        self
+    }
 }
 
 /// Puts every load on a server of its own for so many seconds, at this share of its size.
@@ -150,197 +198,128 @@ fn on_server(load: Load, seconds: f64) -> anyhow::Result<Lived> {
 
 async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived> {
     let handle = server.live();
-    let uri = format!("http://{}", server.address());
     let counts = Arc::new(Counts::default());
+    let clients = connect(load, &format!("http://{}", server.address())).await?;
+    let since = Instant::now();
+    // What grows with the number of games is what a game takes: buffers of requests in flight and of
+    // connections have their size by the time that half of the games are there, and threads that the
+    // first game needs have begun.
+    let half = load.games / 2;
+    let mut seats = crowd::create_all(&clients, load, 0..half).await?;
+    let (memory, threads_before) = (resident(), threads()?);
+    seats.extend(crowd::create_all(&clients, load, half..load.games).await?);
+    let created_per_second = float(load.games as u64) / since.elapsed().as_secs_f64();
+    let grown = resident().saturating_sub(memory);
+    let bytes_per_game = float(grown) / float((load.games - half) as u64);
+    seats.truncate(load.watchers);
+    let (stand, stands) = watch::channel(false);
+    let mut watchers = JoinSet::new();
+    for (number, seat) in seats.iter().cloned().enumerate() {
+        let client = clients[number % load.connections].clone();
+        watchers.spawn(Watcher::new(client, seat, number, &counts).play(stands.clone()));
+    }
+    // What the beginning cost is not what is measured.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let window = Window::measure(&handle, &counts, seconds).await?;
+    let more_threads = threads()?.saturating_sub(threads_before);
+    // Boards can be compared while their games stand.
+    crowd::pause_all(&clients, seats).await?;
+    let paused_cores = if load.watchers > 0 && !load.trains {
+        Some(busy_while_paused(seconds).await?)
+    } else {
+        None
+    };
+    stand.send_replace(true);
+    while let Some(watched) = watchers.join_next().await {
+        watched??;
+    }
+    let lived = Lived {
+        load: load.name,
+        games: load.games,
+        created_per_second,
+        seconds: window.seconds,
+        ticks_per_second: float(window.stats.ticks) / window.seconds,
+        updates_per_second: float(window.updates) / window.seconds,
+        orders_per_second: float(window.orders) / window.seconds,
+        missing_updates: of(&counts.missing),
+        boards: of(&counts.compared),
+        wrong_boards: of(&counts.wrong_boards),
+        overflows: window.stats.overflows,
+        late_p50_ms: window.late(0.5),
+        late_p99_ms: window.late(0.99),
+        server_cores: window.server_cores,
+        paused_cores,
+        bytes_per_game,
+        more_threads,
+        missed: Vec::new(),
+    };
+    Ok(lived.judge(load.limits))
+}
+
+/// What happened while it was measured.
+struct Window {
+    seconds: f64,
+    /// Ticks and their lateness in that time; all else since the server began.
+    stats: LiveStats,
+    updates: u64,
+    orders: u64,
+    server_cores: f64,
+}
+
+impl Window {
+    async fn measure(handle: &LiveHandle, counts: &Counts, seconds: f64) -> anyhow::Result<Self> {
+        let (before, busy_before, began) = (handle.stats().await?, busy()?, Instant::now());
+        let (updates, orders) = (of(&counts.updates), of(&counts.orders));
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        let mut stats = handle.stats().await?;
+        stats.ticks -= before.ticks;
+        for (count, before) in stats.lateness.iter_mut().zip(before.lateness) {
+            *count -= before;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        Ok(Self {
+            seconds,
+            stats,
+            updates: of(&counts.updates) - updates,
+            orders: of(&counts.orders) - orders,
+            server_cores: (busy()? - busy_before) / seconds,
+        })
+    }
+
+    /// Milliseconds of lateness that this share of ticks stayed within; none: over a second.
+    fn late(&self, share: f64) -> Option<f64> {
+        let late = self.stats.lateness_quantile(share);
+        (late != u64::MAX).then(|| float(late) / 1000.0)
+    }
+}
+
+fn of(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+/// The connections of the players, and that of the trainer if there is one.
+async fn connect(load: Load, uri: &str) -> anyhow::Result<Vec<Client>> {
     if load.trains {
-        let trainer = read_rows(uri.clone());
-        tokio::spawn(trainer);
+        tokio::spawn(read_rows(uri.to_owned()));
     }
     let mut clients = Vec::new();
     for _ in 0..load.connections {
-        let channel = Channel::from_shared(uri.clone())?.connect().await?;
+        let channel = Channel::from_shared(uri.to_owned())?.connect().await?;
         let mut client = GameServiceClient::new(channel);
         // What a connection needs for itself is no game's.
         client.list_games(ListGamesRequest::default()).await?;
         clients.push(client);
     }
-    let since = Instant::now();
-    // What grows with the number of games is what a game takes: buffers of requests in flight and of
-    // connections have their size by the time that half of the games are there.
-    let half = load.games / 2;
-    let mut seats = create_all(&clients, load, 0..half).await?;
-    let memory = resident();
-    seats.extend(create_all(&clients, load, half..load.games).await?);
-    let created_per_second = float(load.games as u64) / since.elapsed().as_secs_f64();
-    let grown = resident().saturating_sub(memory);
-    let bytes_per_game = float(grown) / float((load.games - half) as u64);
-    for (number, watch) in seats.into_iter().take(load.watchers).enumerate() {
-        let client = &mut clients[number % load.connections];
-        let stream = client.stream_game(watch).await?.into_inner();
-        tokio::spawn(follow(stream, counts.clone()));
-    }
-    // What the beginning cost is not what is measured.
+    Ok(clients)
+}
+
+/// Cores that the server keeps busy when the watched games stand.
+async fn busy_while_paused(seconds: f64) -> anyhow::Result<f64> {
+    // The last updates are on their way.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (before, busy, began) = (handle.stats().await?, busy()?, Instant::now());
-    let updates = counts.updates.load(Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    let after = handle.stats().await?;
-    let (elapsed, updates) =
-        (began.elapsed().as_secs_f64(), counts.updates.load(Ordering::Relaxed) - updates);
-    let server_cores = (self::busy()? - busy) / elapsed;
-    let mut during = after.clone();
-    during.ticks -= before.ticks;
-    during.lateness.iter_mut().zip(before.lateness).for_each(|(count, before)| *count -= before);
-    let late = |share| float(during.lateness_quantile(share)) / 1000.0;
-    let lived = Lived {
-        load: load.name,
-        games: load.games,
-        created_per_second,
-        seconds: elapsed,
-        ticks_per_second: float(during.ticks) / elapsed,
-        updates_per_second: float(updates) / elapsed,
-        missing_updates: counts.missing.load(Ordering::Relaxed),
-        overflows: after.overflows,
-        late_p50_ms: late(0.5),
-        late_p99_ms: late(0.99),
-        server_cores,
-        bytes_per_game,
-    };
-    Ok(lived)
-}
-
-/// Creates these games, some at a time on every connection, and returns the seats that were taken, as
-/// far as they are to be watched.
-async fn create_all(
-    clients: &[GameServiceClient<Channel>],
-    load: Load,
-    games: Range<usize>,
-) -> anyhow::Result<Vec<StreamGameRequest>> {
-    let at_once = clients.len() * AT_ONCE;
-    let wanted = load.watchers.div_ceil(2);
-    let mut creators = JoinSet::new();
-    for number in 0..at_once {
-        let share = games.clone().skip(number).step_by(at_once).len();
-        creators.spawn(create(clients[number % clients.len()].clone(), load, share));
-    }
-    let mut seats = Vec::with_capacity(wanted);
-    while let Some(created) = creators.join_next().await {
-        let left = wanted - seats.len();
-        seats.extend(created??.into_iter().take(left));
-    }
-    Ok(seats)
-}
-
-/// Creates so many games and returns the seats that were taken.
-async fn create(
-    mut client: GameServiceClient<Channel>,
-    load: Load,
-    share: usize,
-) -> anyhow::Result<Vec<StreamGameRequest>> {
-    let mut seats = Vec::with_capacity(share * load.players);
-    for _ in 0..share {
-        let created = client
-            .create_game(CreateGameRequest {
-                pace: Pace::Timed.into(),
-                turn_ms: TURN_MS,
-                max_ticks: 1_000_000,
-                policies: vec!["expander".to_owned(); load.policies],
-                join_as: (load.players > 0).then(|| "player 0".to_owned()),
-                ..CreateGameRequest::default()
-            })
-            .await?
-            .into_inner();
-        if let Some(joined) = created.joined {
-            let game_id = created.game_id.clone();
-            seats.push(StreamGameRequest { game_id, token: joined.token });
-        }
-        for player in 1..load.players {
-            let (game_id, name) = (created.game_id.clone(), format!("player {player}"));
-            let joining = JoinGameRequest { game_id, name, seat: None };
-            let token = client.join_game(joining).await?.into_inner().token;
-            let game_id = created.game_id.clone();
-            seats.push(StreamGameRequest { game_id, token });
-        }
-    }
-    Ok(seats)
-}
-
-#[derive(Default)]
-struct Counts {
-    updates: AtomicU64,
-    missing: AtomicU64,
-}
-
-/// Reads a stream and counts what comes and what is missing.
-async fn follow(mut stream: Streaming<Update>, counts: Arc<Counts>) {
-    let mut seq = None;
-    while let Ok(Some(update)) = stream.message().await {
-        let is_whole = matches!(update.board, Some(Board::View(_)));
-        if !is_whole && seq.is_some_and(|seq| update.seq != seq + 1) {
-            counts.missing.fetch_add(1, Ordering::Relaxed);
-        }
-        seq = Some(update.seq);
-        counts.updates.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A trainer who takes rows as fast as they come.
-pub(super) async fn read_rows(uri: String) {
-    use arrow_flight::{Ticket, flight_service_client::FlightServiceClient};
-    let Ok(channel) = Channel::from_shared(uri) else { return };
-    let Ok(channel) = channel.connect().await else { return };
-    let ticket = Ticket::new(r#"{"follow": true, "slow": "drop_oldest"}"#);
-    let Ok(rows) = FlightServiceClient::new(channel).do_get(ticket).await else { return };
-    let mut rows = rows.into_inner();
-    while let Ok(Some(_)) = rows.message().await {}
-}
-
-/// Simulated games without end, or none.
-pub(super) fn simulated(trains: bool) -> Simulated {
-    if !trains {
-        return Simulated::nothing();
-    }
-    let ruleset = Arc::new(Ruleset::named("generals").expect("it is built in"));
-    let map = MapSpec::free_for_all(ruleset.map.kind, 2);
-    let spec = RolloutSpec {
-        seed: 0,
-        first_game: 0,
-        games: u64::MAX,
-        maps: Maps::Generated(MapSpec { size: Size::Fixed { width: 20, height: 20 }, ..map }),
-        ruleset,
-        max_ticks: 500,
-        policies: vec![Policy::Random],
-        has_fog: true,
-    };
-    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
-    let reward = Reward::SPARSE;
-    Simulated { spec, format, reward, at_once: 1024, world: WorldConfig::default() }
-}
-
-/// Seconds that the server's threads have been at work, from what Linux tells of each.
-pub(super) fn busy() -> anyhow::Result<f64> {
-    let mut ticks = 0;
-    for task in fs::read_dir("/proc/self/task").context("this needs Linux's /proc")? {
-        let task = task?.path();
-        let name = fs::read_to_string(task.join("comm"))?;
-        if !["simulation", "network", "publisher"].contains(&name.trim()) {
-            continue;
-        }
-        let stat = fs::read_to_string(task.join("stat"))?;
-        // After the name in brackets: the 12th and 13th fields are user and system time.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let times = fields.skip(11).take(2).filter_map(|time| time.parse::<u64>().ok());
-        ticks += times.sum::<u64>();
-    }
-    // Linux tells times to programs in hundredths of a second.
-    Ok(float(ticks) / 100.0)
-}
-
-/// Bytes of memory in use.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = status.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
+    let (before, began) = (busy()?, Instant::now());
+    tokio::time::sleep(Duration::from_secs_f64(seconds / 2.0)).await;
+    Ok((busy()? - before) / began.elapsed().as_secs_f64())
 }
 
 /// Prints what the loads came to.
@@ -349,19 +328,34 @@ pub(super) fn print(lived: &[Lived]) {
     for lived in lived {
         println!("{}", lived.load);
         println!(
-            "  {:.0} games/s created and joined, {:.0} bytes a game",
-            lived.created_per_second, lived.bytes_per_game
+            "  {:.0} games/s created and joined, {:.0} bytes a game, {} more threads",
+            lived.created_per_second, lived.bytes_per_game, lived.more_threads
         );
         println!(
-            "  {:.0} ticks/s, {:.0} updates/s, {} missing, {} overflows",
+            "  {:.0} ticks/s, {:.0} updates/s, {:.0} orders/s, {} updates missing, {} overflows",
             lived.ticks_per_second,
             lived.updates_per_second,
+            lived.orders_per_second,
             lived.missing_updates,
             lived.overflows
         );
+        println!("  {} boards compared in the end, {} wrong", lived.boards, lived.wrong_boards);
         println!(
-            "  lateness p50 <= {} ms, p99 <= {} ms; the server {:.2} cores",
-            lived.late_p50_ms, lived.late_p99_ms, lived.server_cores
+            "  lateness p50 {}, p99 {}; the server {:.2} cores",
+            milliseconds(lived.late_p50_ms),
+            milliseconds(lived.late_p99_ms),
+            lived.server_cores
         );
+        if let Some(cores) = lived.paused_cores {
+            println!("  with the watched games paused {cores:.2} cores");
+        }
+        for missed in &lived.missed {
+            println!("  missed: {missed}");
+        }
     }
+}
+
+/// An upper bound as text.
+fn milliseconds(bound: Option<f64>) -> String {
+    bound.map_or_else(|| "> 1000 ms".to_owned(), |bound| format!("<= {bound} ms"))
 }

@@ -9,8 +9,7 @@ use anyhow::Context as _;
 use bivouac::play::board::Board;
 use proto::v1::{
     self, BoardSize, CreateGameRequest, DeleteGameRequest, GetGameStateRequest, JoinGameRequest,
-    MapChoice, Order, Pace, StreamGameRequest, SubmitActionRequest, SurrenderRequest,
-    map_choice::Map, order,
+    MapChoice, Pace, StreamGameRequest, SurrenderRequest, map_choice::Map,
 };
 use systems::dice::Dice;
 use tokio::time;
@@ -20,6 +19,7 @@ use super::{
     Client,
     ends::{Counts, add},
 };
+use crate::cmd::bench::live::march;
 
 /// Milliseconds of a turn.
 const TURN_MS: u32 = 200;
@@ -169,27 +169,10 @@ impl Player {
                 add(&counts.wrong_boards);
             }
             if seat.board.phase == v1::Phase::Running && self.dice.below(4) == 0 {
-                self.march(seat).await?;
+                march(&mut self.client, &seat.board, &seat.watch, &mut self.dice).await?;
             }
         }
         Ok(seat.board.is_over())
-    }
-
-    /// Sends some army to some neighbour.
-    async fn march(&mut self, seat: &Seat) -> anyhow::Result<()> {
-        let board = &seat.board;
-        let is_able = |tile: &usize| board.tiles[*tile].owner == 0 && board.tiles[*tile].army > 1;
-        let able: Vec<usize> = (0..board.tiles.len()).filter(is_able).collect();
-        let Ok(count @ 1..) = u32::try_from(able.len()) else { return Ok(()) };
-        let tile = u32::try_from(able[self.dice.below(count) as usize])?;
-        let action = (tile * 4 + self.dice.below(4)) * 2;
-        let kind = Some(order::Kind::Action(action));
-        let StreamGameRequest { game_id, token } = seat.watch.clone();
-        let orders = vec![Order { kind }];
-        let request = SubmitActionRequest { game_id, token, orders, ..Default::default() };
-        // A march into a mountain or off the board is refused, as is one after the end.
-        let _is_taken = self.client.submit_action(request).await.is_ok();
-        Ok(())
     }
 
     /// Waits until the game is over for the server too, and holds it against the rules.

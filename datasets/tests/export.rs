@@ -3,12 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a test shows where")]
 
 mod common;
+#[path = "common/replays.rs"]
+mod replays;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, sync::Arc};
 
 use common::Scratch;
 use datasets::{
@@ -19,6 +17,7 @@ use datasets::{
     produce::{Producer, ReplayOptions, Replays, Simulation},
 };
 use proptest::prelude::*;
+use replays::files;
 use systems::{
     components::Order,
     mapgen::{MapKind, MapSpec, Size},
@@ -64,19 +63,6 @@ fn played(ruleset: Ruleset, players: usize, teams: Option<Vec<u8>>, seed: u64) -
         has_fog: true,
     });
     simulation.work(simulation.next(0).unwrap()).unwrap().games.remove(0)
-}
-
-fn files() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("../tests/data/replays")];
-    let named = env::var_os("BIVOUAC_REPLAYS").map(PathBuf::from);
-    let mut shared = root.ancestors().map(|dir| dir.join("shared/replays"));
-    folders.extend(named.or_else(|| shared.find(|dir| dir.is_dir())));
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "gior"));
-    files.sort();
-    files
 }
 
 #[test]

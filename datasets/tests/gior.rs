@@ -1,46 +1,16 @@
 //! Reading the conformance replays, and writing them back to the byte.
 //!
-//! The folder is `BIVOUAC_REPLAYS`, or else `shared/replays` in this folder or the nearest one
-//! above it that has it. Without the folder these tests say so and pass.
+//! Replays of people are looked for in `BIVOUAC_REPLAYS`, or beside the project.
 
-use std::env;
+#[path = "common/replays.rs"]
+mod replays;
+
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 
 use datasets::gior::{Replay, lz};
 use flate2::read::GzDecoder;
+use replays::files_of_all_modifiers as files;
 use serde_json::Value;
-
-/// Folder of the conformance replays, if there is one.
-#[expect(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
-fn folder() -> Option<PathBuf> {
-    let named = env::var_os("BIVOUAC_REPLAYS").map(PathBuf::from);
-    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let found =
-        named.or_else(|| above.map(|dir| dir.join("shared/replays")).find(|dir| dir.is_dir()));
-    let folder = found.filter(|dir| dir.is_dir());
-    if folder.is_none() {
-        eprintln!("SKIPPED: no folder of conformance replays; name one in BIVOUAC_REPLAYS");
-    }
-    folder
-}
-
-/// Files of the folder that are replays, and of its folder `optional`, in order of name.
-fn files() -> Vec<PathBuf> {
-    let Some(folder) = folder() else { return Vec::new() };
-    let optional = folder.join("optional");
-    let folders = [Some(folder), Some(optional).filter(|dir| dir.is_dir())];
-    let mut files: Vec<PathBuf> = folders
-        .into_iter()
-        .flatten()
-        .flat_map(|dir| fs::read_dir(dir).expect("a folder that can be listed"))
-        .map(|entry| entry.expect("an entry that can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gior"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "the folder holds replays");
-    files
-}
 
 #[test]
 fn facts_are_those_of_the_expected_files() {
@@ -85,10 +55,8 @@ fn writing_the_replay_again_gives_the_bytes_of_the_file() {
 #[test]
 fn no_flipped_bit_and_no_cut_makes_reading_panic() {
     // The smallest file alone: each of its bits is flipped in turn.
-    let Some(bytes) = files().iter().map(|path| fs::read(path).unwrap()).min_by_key(Vec::len)
-    else {
-        return;
-    };
+    let all = files().into_iter().map(|path| fs::read(path).unwrap());
+    let bytes = all.min_by_key(Vec::len).expect("some replay");
     for bit in 0..bytes.len() * 8 {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);

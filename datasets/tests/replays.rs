@@ -4,12 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a test shows where")]
 
 mod common;
+#[path = "common/replays.rs"]
+mod folders;
 
-use std::{
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::PathBuf};
 
 use common::{Scratch, simulation, tree, write};
 use datasets::{
@@ -19,30 +17,9 @@ use datasets::{
     produce::{Producer, ReplayOptions, Replays},
 };
 use flate2::read::GzDecoder;
+use folders::files;
 use serde_json::Value;
 use systems::world::{World, WorldConfig};
-
-/// The replays of the project, and those of people where they are at hand.
-#[expect(clippy::print_stderr, reason = "a test that checks less has to say so")]
-fn files() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("../tests/data/replays")];
-    let named = env::var_os("BIVOUAC_REPLAYS").map(PathBuf::from);
-    let mut shared = root.ancestors().map(|dir| dir.join("shared/replays"));
-    match named.or_else(|| shared.find(|dir| dir.is_dir())) {
-        Some(folder) => folders.push(folder),
-        None => eprintln!("SKIPPED: no replays of people; name their folder in BIVOUAC_REPLAYS"),
-    }
-    let mut files: Vec<PathBuf> = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(folder).expect("a folder that can be listed"))
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gior"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    files
-}
 
 /// The replays of the project are among those beside it, so duplicates are kept.
 fn options(keeps_names: bool) -> ReplayOptions {

@@ -7,13 +7,14 @@ use std::{
 };
 
 use axum::http::{HeaderValue, Request, Response};
-use tonic::{Code, body::Body, codegen::Service, server::NamedService};
+use tonic::{body::Body, codegen::Service, server::NamedService};
+
+use super::status;
 
 /// The header or trailer that has the code of an answer.
 const CODE: &str = "grpc-status";
 
-/// A service whose answer to a message that is larger than it takes has the code of a limit. tonic
-/// reads a request before the service sees it, and says that it is out of range.
+/// A service whose answer to a message that is larger than it takes has the code of a limit.
 #[derive(Clone, Debug)]
 pub(super) struct Capped<S>(pub(super) S);
 
@@ -40,9 +41,9 @@ where
             let mut answer = answer.await?;
             // An answer that is refused at once has no body, and its code in the header.
             if let Some(code) = answer.headers_mut().get_mut(CODE)
-                && code.as_bytes() == (Code::OutOfRange as i32).to_string().as_bytes()
+                && let Some(right) = status::corrected(code.as_bytes())
             {
-                *code = HeaderValue::from(Code::ResourceExhausted as i32);
+                *code = HeaderValue::from(right);
             }
             Ok(answer)
         })

@@ -2,9 +2,9 @@
 
 use arrow_flight::{FlightData, error::FlightError};
 use serde_json::Value;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use super::{ServeError, server::MESSAGE_BYTES};
+use super::{ServeError, server::MESSAGE_BYTES, status::is_too_large};
 
 /// Characters of what a stranger wrote that an error repeats at most.
 const SHOWN: usize = 60;
@@ -42,8 +42,7 @@ pub(super) fn unreadable(what: &str, error: &FlightError) -> ServeError {
 
 /// An error about a message that did not arrive whole.
 pub(super) fn received(what: &str, status: &Status) -> ServeError {
-    // What tonic says of messages that are larger than it takes.
-    if status.code() == Code::OutOfRange {
+    if is_too_large(status) {
         return ServeError::Limit {
             what: "bytes of a message",
             most: MESSAGE_BYTES as u64,

@@ -46,6 +46,18 @@ impl From<ServeError> for Status {
     }
 }
 
+/// Whether a message could not be read since it is larger than the server takes: tonic reads it before
+/// any service sees it, and says that it is out of range.
+pub(super) fn is_too_large(status: &Status) -> bool {
+    status.code() == Code::OutOfRange
+}
+
+/// The code with which an answer is sent, where it has one of tonic's own that says too little.
+pub(super) fn corrected(code: &[u8]) -> Option<i32> {
+    let is_too_large = code == (Code::OutOfRange as i32).to_string().as_bytes();
+    is_too_large.then_some(Code::ResourceExhausted as i32)
+}
+
 /// Characters of what a client is told at most.
 const MOST_TEXT: usize = 1000;
 

@@ -90,7 +90,8 @@ fn people_meet_on_a_server_and_come_back_to_their_seats() {
     ada.press("q");
     ada.wait_for("orders: 0");
     ada.press("..");
-    ada.wait_for("orders: 2");
+    // Not on their way any more: what bob sends now comes after them.
+    ada.wait_for("orders: 2 ─");
     bob.press(".");
     bob.wait_for("tick 1 ");
     ada.wait_for("tick 1 ");

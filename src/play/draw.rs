@@ -294,7 +294,8 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, session: &Session) {
         };
         Line::raw(format!("{:>3}. {text}", place + 1))
     });
-    let block = Block::bordered().title(format!(" orders: {} ", orders.len()));
+    let on_their_way = if session.orders.are_granted() { "" } else { ", on their way" };
+    let block = Block::bordered().title(format!(" orders: {}{on_their_way} ", orders.len()));
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);
 }
 

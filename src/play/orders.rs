@@ -154,6 +154,12 @@ impl Orders {
         orders.into_iter()
     }
 
+    /// Whether the server has answered all that was wished for.
+    #[must_use]
+    pub fn are_granted(&self) -> bool {
+        self.wishes.is_empty()
+    }
+
     /// The next request, if it is time for one.
     pub fn request(&mut self) -> Option<v1::PlayRequest> {
         if let Some(sent) = &self.sent {
@@ -285,7 +291,7 @@ mod tests {
         orders.add(march(0));
         orders.add(march(1));
         let first = orders.request().unwrap();
-        assert!(orders.request().is_none());
+        assert!(orders.request().is_none() && !orders.are_granted());
         assert_eq!(shown(&orders), [march(0), march(1)]);
         orders.answered(first.id, &granted(0, 1));
         let second = orders.request().unwrap();

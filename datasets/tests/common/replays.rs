@@ -1,4 +1,5 @@
 //! Where replays are: those of the project, and those of people where they are at hand.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
     env, fs,
@@ -7,13 +8,11 @@ use std::{
 
 /// Replays in order of name that can be played: the project's own, and those in the folder that
 /// `BIVOUAC_REPLAYS` names, or else in `shared/replays` beside the project.
-#[allow(dead_code, reason = "each test file uses a part")]
 pub(crate) fn files() -> Vec<PathBuf> {
     replays_in(&folders())
 }
 
 /// The same, and those in the folder `optional` there, whose modifiers are not played.
-#[allow(dead_code, reason = "each test file uses a part")]
 pub(crate) fn files_of_all_modifiers() -> Vec<PathBuf> {
     let mut folders = folders();
     let optional: Vec<_> = folders.iter().map(|folder| folder.join("optional")).collect();

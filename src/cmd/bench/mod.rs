@@ -131,7 +131,9 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if args.maps {
         let made = maps::measure(args.seconds, size)?;
         let mut report = Report::begin(&args, isa);
-        made.into_iter().for_each(|made| report.map(made));
+        for made in made {
+            report.map(made);
+        }
         report.end();
         return Ok(ExitCode::SUCCESS);
     }

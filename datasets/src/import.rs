@@ -143,7 +143,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// The start position of a replay. Where several things are placed on one tile, the order of
-/// placement decides (rules, section 2): see [`placed`].
+/// placement decides (rules, section 2): see `placed`.
 ///
 /// # Errors
 ///

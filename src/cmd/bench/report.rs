@@ -39,7 +39,7 @@ impl Report {
         let report = Self {
             engine_version: env!("CARGO_PKG_VERSION"),
             processor: processor(),
-            instructions: if isa == Isa::Portable { "portable" } else { "avx512" },
+            instructions: isa.name(),
             board: args.size.clone(),
             players: args.players,
             ruleset: args.ruleset.clone(),

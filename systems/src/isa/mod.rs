@@ -1,8 +1,9 @@
 //! Running a loop with the widest instructions the machine has.
 //!
 //! The loops over planes are plain Rust. Compiled for a portable target they use 128-bit
-//! registers; inside `Isa::run` the same source is compiled once more for AVX-512, so that a
-//! plane is one register, and the choice is made at run time. Results are equal (tested).
+//! registers and count bits in many steps; inside `Isa::run` the same source is compiled once more
+//! for AVX2 and once for AVX-512, where a plane is one register, and the choice is made at run time.
+//! Results are equal (tested).
 //!
 //! A few inner loops do not survive the compiler's own vectorisation (it takes planes apart into
 //! words to shift them); those are written in intrinsics, each beside the plain loop
@@ -20,6 +21,10 @@ use crate::rules::{plane::Plane, shape::Shape};
 pub enum Isa {
     /// What the build target guarantees.
     Portable,
+    /// AVX2 with the instructions on bits that came with it (Haswell, Zen).
+    #[cfg(target_arch = "x86_64")]
+    #[non_exhaustive]
+    Avx2,
     /// AVX-512 with the byte, population count and funnel shift extensions (Zen 4, Ice Lake).
     #[cfg(target_arch = "x86_64")]
     #[non_exhaustive]
@@ -64,20 +69,33 @@ impl Isa {
     #[must_use]
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vbmi2")
-            && is_x86_feature_detected!("avx512vpopcntdq")
+        if is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt")
         {
-            return Self::Avx512;
+            let has_avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vbmi2")
+                && is_x86_feature_detected!("avx512vpopcntdq");
+            return if has_avx512 { Self::Avx512 } else { Self::Avx2 };
         }
         Self::Portable
+    }
+
+    /// How they are called in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        }
     }
 
     /// Does the work with these instructions, in a function of its own.
@@ -86,11 +104,22 @@ impl Isa {
         match self {
             Self::Portable => work.run(self),
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Avx2` is made by `detect` alone, after it found every feature that `run_avx2`
+            // is compiled for.
+            Self::Avx2 => unsafe { run_avx2(work) },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature that
             // `run_avx512` is compiled for.
             Self::Avx512 => unsafe { run_avx512(work) },
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn run_avx2(work: impl Work) {
+    work.run(Isa::Avx2);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -102,16 +131,17 @@ fn run_avx512(work: impl Work) {
     work.run(Isa::Avx512);
 }
 
-/// The inner loops that differ between instruction sets.
+/// The inner loops that differ between instruction sets. Those that are not written out for one are
+/// the plain ones, compiled for it.
 impl Isa {
     /// The set and the eight neighbours of each of its tiles.
     #[inline(always)]
     pub(crate) fn dilated<const K: usize>(self, shape: &Shape<K>, set: &Plane<K>) -> Plane<K> {
         match self {
-            Self::Portable => shape.dilated(set),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::dilated(shape, set) },
+            _ => shape.dilated(set),
         }
     }
 
@@ -124,10 +154,10 @@ impl Isa {
         open: &Plane<K>,
     ) -> [Plane<K>; 4] {
         match self {
-            Self::Portable => shape.steps(sources, open),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::steps(shape, sources, open) },
+            _ => shape.steps(sources, open),
         }
     }
 
@@ -138,7 +168,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::pick(steps, bits) },
-            Self::Portable => portable::pick(steps, bits),
+            _ => portable::pick(steps, bits),
         }
     }
 
@@ -155,10 +185,10 @@ impl Isa {
         mask: &mut [u64],
     ) {
         match self {
-            Self::Portable => portable::write_view(layers, words, planes, mask),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::write_view(layers, words, planes, mask) },
+            _ => portable::write_view(layers, words, planes, mask),
         }
     }
 
@@ -171,10 +201,10 @@ impl Isa {
         out: &mut [u16],
     ) {
         match self {
-            Self::Portable => portable::write_army(keep, units, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::write_army(keep, units, out) },
+            _ => portable::write_army(keep, units, out),
         }
     }
 
@@ -189,10 +219,10 @@ impl Isa {
         out: &mut [u8],
     ) {
         match self {
-            Self::Portable => portable::write_owners(visible, lands, viewer, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found every feature needed.
             Self::Avx512 => unsafe { avx512::write_owners(visible, lands, viewer, out) },
+            _ => portable::write_owners(visible, lands, viewer, out),
         }
     }
 
@@ -200,10 +230,11 @@ impl Isa {
     #[inline(always)]
     pub(crate) fn nth_bit(self, word: u64, n: u32) -> u32 {
         match self {
-            Self::Portable => portable::nth_bit(word, n),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Avx512` is made by `detect` alone, after it found BMI2.
             Self::Avx512 => unsafe { avx512::nth_bit(word, n) },
+            // Some processors with AVX2 take hundreds of cycles to deposit bits (Zen 2).
+            _ => portable::nth_bit(word, n),
         }
     }
 }

@@ -5,10 +5,13 @@ use crate::{dice, rules::plane::Plane};
 
 #[inline(always)]
 pub(super) fn write_army<const K: usize>(keep: &Plane<K>, units: &[[u16; 64]; K], out: &mut [u16]) {
-    for (word, out) in out.chunks_mut(64).enumerate() {
-        let (keep, units) = (keep.0[word % K], &units[word % K]);
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = if keep >> i & 1 != 0 { units[i] } else { 0 };
+    let units = units.as_flattened();
+    for (group, (out, units)) in out.chunks_mut(16).zip(units.chunks(16)).enumerate() {
+        // Sixteen tiles at a time, each against a bit of its own: a compiler makes vectors of that.
+        #[expect(clippy::cast_possible_truncation, reason = "the 16 bits of the group")]
+        let keep = (keep.0[group / 4] >> (group % 4 * 16)) as u16;
+        for (i, (out, &units)) in out.iter_mut().zip(units).enumerate() {
+            *out = if keep & (1 << i) == 0 { 0 } else { units };
         }
     }
 }

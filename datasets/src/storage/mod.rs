@@ -64,7 +64,7 @@ impl Storage {
             #[cfg(feature = "s3")]
             Some(root) => Bucket::open(root).map(Some),
             #[cfg(not(feature = "s3"))]
-            Some(root) => Err(DataError::NoS3(root.to_owned())),
+            Some(root) => Err(DataError::NoS3(root.into())),
             None => Ok(None),
         }
     }

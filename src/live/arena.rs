@@ -34,6 +34,10 @@ const AT_ONCE: usize = 512;
 /// One is always heard, so that games that are late keep nobody waiting for ever.
 const HEARING: Duration = Duration::from_millis(2);
 
+/// Lateness of ticks from which on other work waits, and the longest that it does.
+const LATE: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
 /// Threads that live games need beside the one that plays them: the network's and the publisher's.
 const OTHER_THREADS: usize = 2;
 
@@ -99,6 +103,13 @@ impl LiveHandle {
         // An arena that has ended needs not be told.
         let _is_told = self.notices.send(Notice::Stop);
     }
+}
+
+/// What meeting deadlines came to.
+struct Played {
+    has_worked: bool,
+    /// Whether some of them were met late, so that more may have passed.
+    is_late: bool,
 }
 
 /// The live games of a world. It belongs to the thread that owns the world, and never waits.
@@ -175,13 +186,20 @@ impl Arena {
     ///
     /// What went wrong in the other work.
     pub async fn run<B: Batch>(&mut self, batch: &mut B) -> Result<(), B::Error> {
+        let mut stepped = Instant::now();
         loop {
-            let mut has_worked = self.play_due(batch.world());
+            let Played { mut has_worked, is_late } = self.play_due(batch.world());
             has_worked |= self.answer_requests(batch.world(), Instant::now() + HEARING);
             if self.hear_notices(batch.world(), Instant::now() + HEARING) {
                 self.close_all();
                 return Ok(());
             }
+            if is_late && stepped.elapsed() < LONGEST_WAIT {
+                // Other work waits until live games are on time, and so does what it costs elsewhere.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            stepped = Instant::now();
             self.leave_threads(batch.world());
             has_worked |= batch.step()?;
             if has_worked {
@@ -248,13 +266,15 @@ impl Arena {
     }
 
     /// Meets the deadlines that have passed and plays the games that are due.
-    fn play_due(&mut self, world: &mut World) -> bool {
+    fn play_due(&mut self, world: &mut World) -> Played {
         let now = Instant::now();
+        let mut is_late = false;
         let mut due: Vec<_> = self.ready.drain(..).map(|game| (game, now)).collect();
         let mut has_worked = !due.is_empty();
         for _ in 0..AT_ONCE {
             let Some(fired) = self.timers.take_fired() else { break };
             has_worked = true;
+            is_late |= now.saturating_duration_since(fired.deadline) > LATE;
             if !self.is_tick(&fired) {
                 self.meet(world, fired);
             } else if let Some(game) = self.games.get_mut(&fired.game) {
@@ -263,7 +283,7 @@ impl Arena {
             }
         }
         self.play(world, &due);
-        has_worked
+        Played { has_worked, is_late }
     }
 
     fn is_tick(&self, fired: &Fired) -> bool {

@@ -70,13 +70,13 @@ impl Analytics {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn rules_of_clients_are_counted_as_one_ruleset_however_many_there_are() {
-        let outcome = Outcome {
-            ticks: 1,
+    /// The outcome of a game of two that was cut off before anything happened.
+    pub(crate) fn cut_off() -> Outcome {
+        Outcome {
+            ticks: 0,
             is_truncated: true,
             winners: Vec::new(),
             ranking: vec![0, 1],
@@ -84,7 +84,12 @@ mod tests {
             land: vec![1; 2],
             army: vec![1; 2],
             digest: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn rules_of_clients_are_counted_as_one_ruleset_however_many_there_are() {
+        let outcome = Outcome { ticks: 1, ..cut_off() };
         let (analytics, policies) = (Analytics::default(), ["external".to_owned()]);
         for number in 0..100 {
             analytics.add(Source::Live, &format!("mine+{number:08}"), &policies, &outcome);

@@ -32,9 +32,9 @@ pub(crate) struct Stepper {
 impl Stepper {
     /// Starts the thread.
     pub(crate) fn start(inner: Arc<Mutex<Option<Inner>>>) -> Result<Self, Fault> {
-        let (jobs, todo) = channel::<Job>();
+        let (jobs, sent) = channel::<Job>();
         let work = move || {
-            for Job { actions, answer } in todo {
+            for Job { actions, answer } in sent {
                 let played = guarded(|| on_open(&inner, |inner| inner.step(&actions)));
                 // Nobody waits for it any more if the environments were closed meanwhile.
                 drop(answer.send(played));

@@ -308,25 +308,13 @@ impl Producer for Part {
 mod tests {
     use std::fs;
 
-    use systems::{
-        policies::Policy, record::Outcome, replay::ScriptMoves, rules::ruleset::Ruleset,
-        start::Start,
-    };
+    use systems::{policies::Policy, replay::ScriptMoves, rules::ruleset::Ruleset, start::Start};
 
     use super::*;
+    use crate::analytics::tests::cut_off;
 
     /// A game that was over as soon as it began.
     fn record() -> GameRecord {
-        let outcome = Outcome {
-            ticks: 0,
-            is_truncated: true,
-            winners: Vec::new(),
-            ranking: vec![0, 1],
-            captures: vec![0; 2],
-            land: vec![1; 2],
-            army: vec![1; 2],
-            digest: 0,
-        };
         GameRecord {
             seed: 1,
             game: 0,
@@ -337,7 +325,7 @@ mod tests {
             policies: vec![Policy::Random.name().to_owned(); 2],
             start: Arc::new(Start::from_text("A . B").unwrap()),
             moves: Arc::new(ScriptMoves { orders: vec![Vec::new(); 2], departures: Vec::new() }),
-            outcome,
+            outcome: cut_off(),
         }
     }
 

@@ -47,3 +47,12 @@ def serve():
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def client(serve):
+    """A client of live games, of a server that plays nothing else."""
+    from bivouac.live import GameClient
+
+    with GameClient(serve("--games", "0").uri) as client:
+        yield client

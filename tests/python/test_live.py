@@ -20,12 +20,6 @@ from test_client import Relay  # noqa: E402
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def client(serve):
-    with GameClient(serve("--games", "0").uri) as client:
-        yield client
-
-
 class Wanderer(Bot):
     """Plays random legal marches and keeps what it was told."""
 

@@ -15,12 +15,6 @@ from test_client import Relay  # noqa: E402
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def client(serve):
-    with GameClient(serve("--games", "0").uri) as client:
-        yield client
-
-
 class Slow(Bot):
     """Answers when the tick that it was asked about is over, however fast the machine is."""
 

@@ -9,6 +9,7 @@ mod measure;
 mod mixed;
 mod report;
 mod roster;
+mod self_play;
 mod write;
 
 use std::process::ExitCode;

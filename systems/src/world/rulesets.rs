@@ -1,5 +1,7 @@
 //! The rulesets that a world's games are played by, by number.
 
+use std::sync::LazyLock;
+
 use super::{World, WorldError};
 use crate::{
     rules::ruleset::{Rules, Ruleset},
@@ -8,6 +10,11 @@ use crate::{
 
 /// Rulesets of a world at most.
 const MOST: usize = 255;
+
+/// The rulesets built in, without their names.
+static BUILT_IN: LazyLock<Vec<Ruleset>> = LazyLock::new(|| {
+    Ruleset::NAMES.iter().filter_map(|name| Ruleset::named(name).ok()).map(nameless).collect()
+});
 
 /// A ruleset, and who needs it. Its name is left out: games played by the same rules share it.
 #[derive(Debug)]
@@ -52,10 +59,9 @@ impl Rulesets {
         if self.has(rules) {
             return true;
         }
-        let built_in = Ruleset::NAMES.iter().filter_map(|name| Ruleset::named(name).ok());
-        let missing: Vec<_> = built_in.map(nameless).filter(|rules| !self.has(rules)).collect();
+        let missing = BUILT_IN.iter().filter(|rules| !self.has(rules)).count();
         let used = self.0.iter().filter(|slot| !slot.is_free()).count();
-        missing.contains(rules) || used + missing.len() < MOST
+        BUILT_IN.contains(rules) || used + missing < MOST
     }
 }
 
@@ -110,13 +116,13 @@ impl World {
         let number = u8::try_from(place).ok().filter(|_| place < MOST);
         let number = number.ok_or(WorldError::RulesetsFull)?;
         let (book, slots) = (&mut self.ecs.resource_mut::<Rulebook>().0, &mut self.rulesets.0);
-        let played = Rules::from(&rules);
         if place == slots.len() {
+            book.push(Rules::from(&rules));
             slots.push(Slot { rules, holders: 0, is_kept: false });
-            book.push(played);
-        } else if slots[place].is_free() {
+        } else if slots[place].rules != rules {
+            // Nobody needs the ones that had the place.
+            book[place] = Rules::from(&rules);
             slots[place].rules = rules;
-            book[place] = played;
         }
         Ok((number, &mut slots[place]))
     }

@@ -7,19 +7,11 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
 use arrow_flight::FlightData;
-use bivouac::serve::{Server, ServerConfig, Simulated};
+use bivouac::serve::{Server, ServerConfig};
 use serde_json::{Value, json};
-use systems::{
-    mapgen::{MapSpec, Size},
-    policies::Policy,
-    reward::Reward,
-    rollout::{Maps, RolloutSpec},
-    rows::RowFormat,
-    rules::ruleset::Ruleset,
-    world::WorldConfig,
-};
 
 use self::client::Read;
+use super::self_play::self_play;
 
 /// The client in Python, whose clients most trainers use.
 const SCRIPT: &str = include_str!("flight_bench.py");
@@ -47,7 +39,7 @@ const MALLOC: [(&str, &str); 3] = [
 pub(super) fn measure(python: &str, seconds: f64) -> anyhow::Result<Value> {
     let config =
         ServerConfig { retain_bytes: 4 << 30, ..ServerConfig::at(([127, 0, 0, 1], 0).into()) };
-    let server = Server::start(&config, simulated()?)?;
+    let server = Server::start(&config, self_play(GAMES, 256))?;
     let uri = format!("http://{}", server.address());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let time = Duration::from_secs_f64(seconds);
@@ -116,26 +108,6 @@ fn pyarrow(python: &str, uri: &str, ceiling: &str, seconds: f64) -> anyhow::Resu
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// Random self-play on boards of 20x20.
-fn simulated() -> anyhow::Result<Simulated> {
-    let ruleset = std::sync::Arc::new(Ruleset::named("generals")?);
-    let map = MapSpec::free_for_all(ruleset.map.kind, 2);
-    let size = Size::Fixed { width: 20, height: 20 };
-    let spec = RolloutSpec {
-        seed: 0,
-        first_game: 0,
-        games: GAMES,
-        maps: Maps::Generated(MapSpec { size, ..map }),
-        ruleset,
-        max_ticks: 500,
-        policies: vec![Policy::Random],
-        has_fog: true,
-    };
-    let format = RowFormat { height: 20, width: 20, has_builds: false, has_owners: false };
-    let (reward, world) = (Reward::named("sparse")?, WorldConfig::default());
-    Ok(Simulated { spec, format, reward, at_once: 256, world })
 }
 
 /// The figures as lines, each with its ceiling or its aim.

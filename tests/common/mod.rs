@@ -32,13 +32,16 @@ pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON value")
 }
 
-/// A folder of this test in `target`, removed if an earlier run left it.
+/// A folder of this test in `target`, where what an earlier run left is removed.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("the folder of the last run can be removed");
+    let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            panic!("{} of the last run cannot be removed: {error}", path.display())
+        }
+        _ => path,
     }
-    path
 }
 
 /// A path as an argument.

@@ -5,7 +5,7 @@
 
 use std::{
     future::pending,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -76,6 +76,10 @@ impl Simulated {
 /// half as long again as others, so all steps together take less than 1 % longer.
 const SAMPLED: u64 = 64;
 
+/// Ended games whose places are taken before live games are looked at again: some 2 ms. All games of a
+/// rollout may come to their tick limit in one step.
+const REFILLED: usize = 64;
+
 /// A world, and what becomes of its rows.
 pub(super) struct Simulation {
     rollout: Rollout,
@@ -112,7 +116,7 @@ impl Simulation {
         let live = LiveRows::new(format, &ruleset, &names, number, pool.clone());
         let mut world = World::new(world)?;
         world.collect_rows(pool.clone(), format, reward);
-        let rollout = Rollout::in_world(spec, at_once, world)?;
+        let rollout = Rollout::unrecorded(spec, at_once, world)?;
         Ok(Self { rollout, pool, live, commands, stats: Arc::default() })
     }
 
@@ -165,33 +169,44 @@ impl Simulation {
         result
     }
 
-    /// One step, which is measured.
-    fn step(&mut self) -> Result<Vec<GameRecord>, ServeError> {
+    /// One step of all games, which is measured.
+    fn advance(&mut self) {
         let began = Instant::now();
-        let steps = self.stats.lock().unwrap_or_else(PoisonError::into_inner).steps;
+        let steps = self.lock_stats().steps;
         let mut phases = None;
-        let ended = if steps.is_multiple_of(SAMPLED) {
+        if steps.is_multiple_of(SAMPLED) {
             let (mut last, times) = (began, phases.insert([0; 6]));
-            self.rollout.step_by_phase(|phase| {
+            self.rollout.advance_by_phase(|phase| {
                 let now = Instant::now();
                 times[phase as usize] = nanoseconds(last, now);
                 last = now;
-            })?
+            });
         } else {
-            self.rollout.step()?
-        };
-        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+            self.rollout.advance();
+        }
+        let mut stats = self.lock_stats();
         stats.steps += 1;
         stats.step_ns += nanoseconds(began, Instant::now());
-        stats.playing = self.rollout.playing() as u64;
-        stats.ended += ended.len() as u64;
         if let Some(times) = phases {
             stats.sampled_steps += 1;
             for (sum, time) in stats.phase_ns.iter_mut().zip(times) {
                 *sum += time;
             }
         }
+    }
+
+    /// Some of the games that ended, whose places the next ones have taken.
+    fn refill(&mut self) -> Result<Vec<GameRecord>, ServeError> {
+        let ended = self.rollout.refill(REFILLED)?;
+        let playing = self.rollout.playing() as u64;
+        let mut stats = self.lock_stats();
+        stats.playing = playing;
+        stats.ended += ended.len() as u64;
         Ok(ended)
+    }
+
+    fn lock_stats(&self) -> MutexGuard<'_, SimulationStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,6 +266,24 @@ impl Beside {
         Ok(())
     }
 
+    /// Goes on with the second half of a step, at whose end its rows are published.
+    fn refill(&mut self) -> Result<(), ServeError> {
+        let simulation = &mut self.simulation;
+        for game in simulation.refill()? {
+            let GameRecord { ruleset, policies, outcome, .. } = &game;
+            self.analytics.add(Source::Simulated, &ruleset.name, policies, outcome);
+        }
+        if simulation.rollout.is_refilling() {
+            return Ok(());
+        }
+        let mut made = std::mem::take(&mut self.left);
+        made.extend(simulation.live.step(simulation.pool.drain())?);
+        if let Some(Ok(place)) = self.batches.as_ref().map(mpsc::Sender::try_reserve) {
+            place.send(made);
+        }
+        Ok(())
+    }
+
     /// One step on the way back, between which live games are played.
     fn catch_up(&mut self) -> Result<(), ServeError> {
         let Simulation { rollout, pool, live, .. } = &mut self.simulation;
@@ -274,27 +307,29 @@ impl Batch for Beside {
     }
 
     fn step(&mut self) -> Result<bool, ServeError> {
+        if self.simulation.rollout.is_refilling() {
+            self.refill()?;
+            return Ok(true);
+        }
         self.obey()?;
         if self.simulation.rollout.is_behind() {
             self.catch_up()?;
             return Ok(true);
         }
         let Some(batches) = &self.batches else { return Ok(false) };
+        // Nobody else takes places: the one that is free now is still free when the step is over.
         let Ok(place) = batches.try_reserve() else { return Ok(false) };
-        let mut made = std::mem::take(&mut self.left);
         let simulation = &mut self.simulation;
         if simulation.rollout.is_finished() || self.log.is_stopping() {
+            let mut made = std::mem::take(&mut self.left);
             made.extend(simulation.live.finish()?);
             place.send(made);
             self.batches = None;
             return Ok(true);
         }
-        for game in simulation.step()? {
-            let GameRecord { ruleset, policies, outcome, .. } = &game;
-            self.analytics.add(Source::Simulated, &ruleset.name, policies, outcome);
-        }
-        made.extend(simulation.live.step(simulation.pool.drain())?);
-        place.send(made);
+        drop(place);
+        simulation.advance();
+        self.refill()?;
         Ok(true)
     }
 

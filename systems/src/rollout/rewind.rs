@@ -25,7 +25,7 @@ pub(super) struct Behind {
 }
 
 impl Rollout {
-    /// Where the games stand.
+    /// Where the games stand; not to be asked for while it is [refilling](Rollout::is_refilling).
     pub fn snapshot(&self) -> RolloutSnapshot {
         let steps = |began: u64| self.steps - began;
         let playing = self.playing.values().map(|playing| (playing.game, steps(playing.began)));
@@ -45,6 +45,7 @@ impl Rollout {
             self.world.remove(id)?;
         }
         self.last_ended.clear();
+        self.ended.clear();
         (self.next, self.ticks) = (snapshot.next, snapshot.ticks);
         let mut games = snapshot.games.clone();
         games.sort_unstable_by_key(|&(game, steps)| (steps, game));

@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::array::RecordBatch;
-use arrow_flight::FlightData;
 use datasets::{
     layouts::DenseRows,
     stored_rows::{StoredBatches, StoredRows},
@@ -19,6 +18,7 @@ use super::{
     filter::{Passed, Versions, both},
     log::{Log, OutsidePlace},
     message::{About, Message},
+    scatter::Scattered,
     share::{Rows, Share, Shares},
     stats::Sent,
     ticket::Ticket,
@@ -103,7 +103,7 @@ impl Datasets {
         name: &str,
         ticket: &Ticket,
         log: &Arc<Log>,
-    ) -> Result<ReceiverStream<Result<FlightData, Status>>, ServeError> {
+    ) -> Result<ReceiverStream<Result<Scattered, Status>>, ServeError> {
         let dataset = self.get(name)?.clone();
         let after = ticket.after.unwrap_or(0);
         if after > dataset.rows() {
@@ -135,7 +135,7 @@ impl Datasets {
 
 async fn send_all(
     mut reading: Reading,
-    out: mpsc::Sender<Result<FlightData, Status>>,
+    out: mpsc::Sender<Result<Scattered, Status>>,
     place: OutsidePlace,
 ) {
     for message in reading.share.clone().preamble() {

@@ -15,7 +15,7 @@ mod spilling;
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -49,9 +49,8 @@ pub struct Entry {
     pub batch: LiveBatch,
     /// Bytes of the memory behind its arrays.
     pub bytes: usize,
-    /// The message of all its rows, once a stream has sent it. The arrays of the rows show its
-    /// bytes then, so that they are in memory once.
-    pub(super) message: Option<Arc<Message>>,
+    /// The message of all its rows, once a stream has sent it: it shows the same memory.
+    pub(super) message: OnceLock<Arc<Message>>,
 }
 
 impl Entry {
@@ -240,7 +239,7 @@ impl Log {
             state = self.wait_for_readers(state);
         }
         let first = state.end;
-        let entry = Entry { first, batch, bytes, message: None };
+        let entry = Entry { first, batch, bytes, message: OnceLock::new() };
         state.end = entry.end();
         state.bytes += bytes;
         state.stats.batches += 1;

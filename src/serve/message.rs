@@ -1,23 +1,19 @@
 //! Batches as messages of Flight, encoded once for all streams that carry them.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, new_empty_array},
-    buffer::Buffer,
     datatypes::SchemaRef,
     error::ArrowError,
-    ipc::{
-        reader::read_record_batch,
-        root_as_message,
-        writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
-    },
 };
-use arrow_flight::FlightData;
 use datasets::schema::column;
 use serde::Serialize;
 
-use super::filter::Versions;
+use super::{
+    filter::Versions,
+    scatter::{self, Scattered},
+};
 
 /// What a batch says of itself, as JSON in `app_metadata`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +47,7 @@ pub(super) struct About<'a> {
 /// An encoded batch. Copies share its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    data: FlightData,
+    data: Scattered,
     /// The lowest and the highest version of a policy, where there are any.
     versions: Versions,
     /// Rows in it.
@@ -64,7 +60,7 @@ pub(super) struct Message {
 
 impl Message {
     /// The message for one stream.
-    pub(super) fn for_stream(&self, about: About<'_>) -> FlightData {
+    pub(super) fn for_stream(&self, about: About<'_>) -> Scattered {
         let About { dropped, run, continues } = about;
         let (policy_version_min, policy_version_max) = self.versions.unzip();
         let seq = self.end;
@@ -72,26 +68,19 @@ impl Message {
             Metadata { seq, dropped, policy_version_min, policy_version_max, run, continues };
         // Numbers and a name always become JSON.
         let json = serde_json::to_vec(&metadata).unwrap_or_default();
-        FlightData { app_metadata: json.into(), ..self.data.clone() }
+        self.data.clone().saying(json)
     }
 
     /// Bytes of its header and body.
     pub(super) fn bytes(&self) -> u64 {
-        (self.data.data_header.len() + self.data.data_body.len()) as u64
+        self.data.bytes() as u64
     }
 }
 
 /// Encodes batches of one schema.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    /// The schema, and the dictionary of policies if it is among the columns.
-    preamble: Vec<FlightData>,
-    options: IpcWriteOptions,
-    tracker: DictionaryTracker,
-    /// The size of the last message, with which the memory for the next begins.
-    context: IpcWriteContext,
-    /// The names of the policies, by the number of the only dictionary.
-    dictionaries: HashMap<i64, ArrayRef>,
+    encoder: scatter::Encoder,
     /// A batch without rows, with the dictionary of all others.
     empty: RecordBatch,
 }
@@ -99,11 +88,6 @@ pub(super) struct Encoder {
 impl Encoder {
     /// `policies` are the values of the dictionary in all batches to come.
     pub(super) fn new(schema: &SchemaRef, policies: &ArrayRef) -> Result<Self, ArrowError> {
-        let options = IpcWriteOptions::default();
-        let mut tracker = DictionaryTracker::new(false);
-        let generator = IpcDataGenerator::default();
-        let header =
-            generator.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             if field.name() == column::POLICY {
                 let keys = Int32Array::from(Vec::<i32>::new());
@@ -113,19 +97,12 @@ impl Encoder {
             }
         });
         let empty = RecordBatch::try_new(schema.clone(), columns.collect())?;
-        let mut context = IpcWriteContext::default();
-        context.set_reserve_scratch(true);
-        let (dictionaries, _) = generator.encode(&empty, &mut tracker, &options, &mut context)?;
-        let mut preamble = vec![FlightData::from(header)];
-        preamble.extend(dictionaries.into_iter().map(FlightData::from));
-        // Fields number their dictionary 0 unless they are told otherwise.
-        let dictionaries = HashMap::from([(0, policies.clone())]);
-        Ok(Self { preamble, options, tracker, context, dictionaries, empty })
+        Ok(Self { encoder: scatter::Encoder::like(&empty)?, empty })
     }
 
     /// What a stream sends before its first batch.
-    pub(super) fn preamble(&self) -> &[FlightData] {
-        &self.preamble
+    pub(super) fn preamble(&self) -> &[Scattered] {
+        self.encoder.preamble()
     }
 
     /// A batch without rows.
@@ -141,31 +118,7 @@ impl Encoder {
         versions: Versions,
         span: Range<u64>,
     ) -> Result<Message, ArrowError> {
-        let (dictionaries, mut data) = IpcDataGenerator::default().encode(
-            batch,
-            &mut self.tracker,
-            &self.options,
-            &mut self.context,
-        )?;
-        if !dictionaries.is_empty() {
-            let reason = "the names of the policies changed while streams were open";
-            return Err(ArrowError::IpcError(reason.to_owned()));
-        }
-        // It began with the size of the last message, which may be much larger.
-        data.arrow_data.shrink_to_fit();
-        let (rows, Range { start, end }) = (batch.num_rows() as u64, span);
-        Ok(Message { data: data.into(), versions, rows, start, end })
-    }
-
-    /// The batch of a message, whose arrays show the message's bytes.
-    pub(super) fn shown(&self, message: &Message) -> Result<RecordBatch, ArrowError> {
-        let data = &message.data;
-        let header = root_as_message(&data.data_header)
-            .map_err(|error| ArrowError::IpcError(error.to_string()))?;
-        let Some(batch) = header.header_as_record_batch() else {
-            return Err(ArrowError::IpcError("the message has no batch".to_owned()));
-        };
-        let (body, schema) = (Buffer::from(data.data_body.clone()), self.empty.schema());
-        read_record_batch(&body, batch, schema, &self.dictionaries, None, &header.version())
+        let (data, rows) = (self.encoder.encode(batch)?, batch.num_rows() as u64);
+        Ok(Message { data, versions, rows, start: span.start, end: span.end })
     }
 }

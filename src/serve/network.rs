@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
+use tokio_stream::StreamExt as _;
 use tonic::{
     service::interceptor::InterceptedService,
     transport::{
@@ -17,9 +17,10 @@ use super::{
     ServeError, ServerConfig,
     access::Scope,
     capped::Capped,
+    consolidated::Consolidated,
     games::{GameServiceServer, Games, Gate},
     health, metrics,
-    server::MESSAGE_BYTES,
+    scatter::Methods,
     service::Service,
 };
 
@@ -81,6 +82,7 @@ pub(super) fn run(
     let Listeners { services, metrics, .. } = listeners;
     // Small messages are not held back to be sent together.
     let incoming = TcpIncoming::from(services).with_nodelay(Some(true));
+    let incoming = incoming.map(|connection| connection.map(Consolidated::new));
     let sessions = service.sources.sessions.clone();
     let sources = service.sources.clone();
     let live = sources.live.clone();
@@ -99,7 +101,6 @@ pub(super) fn run(
     let reflection_alpha = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .build_v1alpha()?;
-    let flights = FlightServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES);
     let (reporter, health) = tonic_health::server::health_reporter();
     runtime.block_on(async {
         let serving = builder
@@ -109,7 +110,7 @@ pub(super) fn run(
             .max_concurrent_streams(CONCURRENT)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES)
-            .add_service(Capped(flights))
+            .add_service(Capped(Methods::of(service)))
             .add_service(GameServiceServer::with_interceptor(games, check))
             .add_service(health)
             .add_service(InterceptedService::new(reflection, may_read.clone()))

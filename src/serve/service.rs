@@ -16,6 +16,7 @@ use super::{
     actions, envs,
     flights::Flight,
     put,
+    scatter::Scattered,
     server::Limits,
     sources::Sources,
     stream,
@@ -30,6 +31,62 @@ pub(super) struct Service {
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Service {
+    /// The rows of a ticket.
+    ///
+    /// # Errors
+    ///
+    /// Tickets that cannot be served to who shows what the request does.
+    pub(super) fn rows(
+        &self,
+        request: Request<FlightTicket>,
+    ) -> Result<Answers<Scattered>, Status> {
+        let pass = self.access.check(request.metadata(), Scope::Read)?;
+        let place = pass.stream()?;
+        let text = request.into_inner().ticket;
+        pass.check_message(text.len())?;
+        let mut ticket = Ticket::parse(&text)?;
+        if let Some(rows) = ticket.form.batch_rows {
+            pass.check_rows(rows)?;
+        }
+        ticket.form.most_rows = pass.batch_rows();
+        if ticket.is_analytics {
+            let messages = self.sources.offer.analytics()?.into_iter();
+            return Ok(Box::pin(iter(messages.map(|data| Ok(data.into())))));
+        }
+        let rows = match &ticket.dataset {
+            Some(name) => {
+                let sources = &self.sources;
+                sources.offer.datasets.stream(name, &ticket, &sources.log)?
+            }
+            None => stream::open(
+                &self.sources.log,
+                self.sources.spill.as_ref(),
+                &self.sources.offer.shares,
+                &ticket,
+            )?,
+        };
+        // The place is free again when the stream is dropped, whoever ends it.
+        Ok(Box::pin(rows.map(move |row| {
+            let _place = &place;
+            row
+        })))
+    }
+
+    /// The answers to the requests of a remote vector environment.
+    ///
+    /// # Errors
+    ///
+    /// Requests without what they have to show.
+    pub(super) fn exchange(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Answers<Scattered>, Status> {
+        let pass = self.access.check(request.metadata(), Scope::Drive)?;
+        Ok(Box::pin(envs::serve(self.sources.sessions.clone(), pass, request.into_inner())))
+    }
+}
 
 fn answers<T: Send + 'static>(values: Vec<T>) -> Response<Answers<T>> {
     Response::new(Box::pin(iter(values.into_iter().map(Ok))))
@@ -99,35 +156,7 @@ impl FlightService for Service {
         &self,
         request: Request<FlightTicket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
-        let pass = self.access.check(request.metadata(), Scope::Read)?;
-        let place = pass.stream()?;
-        let text = request.into_inner().ticket;
-        pass.check_message(text.len())?;
-        let mut ticket = Ticket::parse(&text)?;
-        if let Some(rows) = ticket.form.batch_rows {
-            pass.check_rows(rows)?;
-        }
-        ticket.form.most_rows = pass.batch_rows();
-        if ticket.is_analytics {
-            return Ok(answers(self.sources.offer.analytics()?));
-        }
-        let rows = match &ticket.dataset {
-            Some(name) => {
-                let sources = &self.sources;
-                sources.offer.datasets.stream(name, &ticket, &sources.log)?
-            }
-            None => stream::open(
-                &self.sources.log,
-                self.sources.spill.as_ref(),
-                &self.sources.offer.shares,
-                &ticket,
-            )?,
-        };
-        // The place is free again when the stream is dropped, whoever ends it.
-        Ok(Response::new(Box::pin(rows.map(move |row| {
-            let _place = &place;
-            row
-        }))))
+        Ok(Response::new(Box::pin(self.rows(request)?.map(|message| Ok(message?.into())))))
     }
 
     async fn do_put(
@@ -164,8 +193,6 @@ impl FlightService for Service {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        let pass = self.access.check(request.metadata(), Scope::Drive)?;
-        let answers = envs::serve(self.sources.sessions.clone(), pass, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(Box::pin(self.exchange(request)?.map(|message| Ok(message?.into())))))
     }
 }

@@ -12,7 +12,6 @@ use arrow::{
     compute::concat_batches,
     datatypes::{DataType, SchemaRef},
 };
-use arrow_flight::FlightData;
 use systems::rows::RowFormat;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
     fields::malformed,
     filter::{Filter, Versions, versions},
     message::{Encoder, Message},
+    scatter::Scattered,
     stats::Sent,
     ticket::Form,
 };
@@ -172,7 +172,7 @@ pub(super) struct Share {
     has_memory: bool,
     /// Whether rows are sent as the world made them: all, with all columns.
     is_plain: bool,
-    preamble: Vec<FlightData>,
+    preamble: Vec<Scattered>,
     made: Mutex<Made>,
 }
 
@@ -197,7 +197,7 @@ impl Made {
 
 impl Share {
     /// What a stream sends before its first batch.
-    pub(super) fn preamble(&self) -> &[FlightData] {
+    pub(super) fn preamble(&self) -> &[Scattered] {
         &self.preamble
     }
 
@@ -221,8 +221,7 @@ impl Share {
         self.is_plain(rows) && rows >= self.enough_rows
     }
 
-    /// The message of rows that are sent as they are, the first of which has the number `start`,
-    /// and the rows as the message's bytes show them.
+    /// The message of rows that are sent as they are, the first of which has the number `start`.
     ///
     /// # Errors
     ///
@@ -232,13 +231,11 @@ impl Share {
         rows: &RecordBatch,
         start: u64,
         sent: &Sent,
-    ) -> Result<(Arc<Message>, RecordBatch), ServeError> {
-        let mut made = lock(&self.made);
+    ) -> Result<Arc<Message>, ServeError> {
         let span = start..start + rows.num_rows() as u64;
-        let message = made.encoder.encode(rows, versions(rows), span)?;
-        let shown = made.encoder.shown(&message)?;
+        let message = lock(&self.made).encoder.encode(rows, versions(rows), span)?;
         sent.encoded();
-        Ok((Arc::new(message), shown))
+        Ok(Arc::new(message))
     }
 
     /// A message of rows of an earlier run, whose numbers are not those of this one.

@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use arrow::array::RecordBatch;
-use arrow_flight::FlightData;
 use datasets::{layouts::DenseRows, live::LiveBatch, spill::Segment};
 use tokio::{
     sync::mpsc::{self, Sender},
@@ -17,6 +16,7 @@ use super::{
     filter::{Passed, Versions, both},
     log::{Entry, Found, Log, Reader},
     message::{About, Message},
+    scatter::Scattered,
     share::{Rows, Share, Shares},
     spill::{EarlierRun, Spill, Stored},
     ticket::{Slow, Ticket},
@@ -66,7 +66,7 @@ struct Stream {
     undelivered: Undelivered,
     /// What the agents saw before, for a layout that shows it.
     memory: Option<DenseRows>,
-    out: Sender<Result<FlightData, Status>>,
+    out: Sender<Result<Scattered, Status>>,
 }
 
 /// Messages that may still be on their way: the number of the first row of each, and its bytes.
@@ -112,7 +112,7 @@ pub(super) fn open(
     spill: Option<&Arc<Spill>>,
     shares: &Arc<Shares>,
     ticket: &Ticket,
-) -> Result<ReceiverStream<Result<FlightData, Status>>, ServeError> {
+) -> Result<ReceiverStream<Result<Scattered, Status>>, ServeError> {
     let share = shares.get(&ticket.form)?;
     // A number of another run of the server means nothing in this one.
     let is_of_this_run = ticket.run.as_ref().is_none_or(|run| run == log.run());
@@ -187,7 +187,8 @@ impl Stream {
                 Found::Rows(entry, range, missed) => {
                     let is_whole = range.len() == entry.batch.rows.num_rows();
                     if is_whole && self.share.is_alone(range.len()) {
-                        self.flush_rows().await?;
+                        self.send_alone(&entry, missed).await?;
+                        continue;
                     }
                     let first = entry.first + range.start as u64;
                     let batch = entry.batch.slice(range.start, range.len());
@@ -259,17 +260,23 @@ impl Stream {
         Ok(())
     }
 
-    /// The message of an entry that is sent as it is. It is made once for all streams: from then on
-    /// the ring has the rows as the message has them.
+    /// The message of an entry that is sent as it is. It is made once for all streams.
     fn whole(&self, entry: &Entry) -> Result<Arc<Message>, ServeError> {
-        if let Some(message) = &entry.message {
+        if let Some(message) = entry.message.get() {
             return Ok(message.clone());
         }
-        let (first, bytes) = (entry.first, entry.bytes);
-        let (message, rows) = self.share.whole(&entry.batch.rows, first, &self.shares.sent)?;
-        let batch = LiveBatch { rows, ..entry.batch.clone() };
-        self.reader.replace(Entry { first, batch, bytes, message: Some(message.clone()) });
-        Ok(message)
+        let message = self.share.whole(&entry.batch.rows, entry.first, &self.shares.sent)?;
+        // Another stream may have made it meanwhile.
+        Ok(entry.message.get_or_init(|| message).clone())
+    }
+
+    /// Sends all rows of an entry as they are, after what is gathered.
+    async fn send_alone(&mut self, entry: &Entry, missed: u64) -> Result<(), Cut> {
+        self.flush_rows().await?;
+        self.gathered.dropped += missed;
+        let message = self.whole(entry)?;
+        self.gathered.end = message.end;
+        self.send(&message).await
     }
 
     /// Takes rows that follow the last, but for those that were missed between.

@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::SchemaRef,
-    error::ArrowError,
-    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
-};
-use arrow_flight::{FlightData, SchemaAsIpc};
+use arrow::{datatypes::SchemaRef, error::ArrowError};
 use datasets::env_rows;
 use serde_json::{Value, json};
 use systems::{
@@ -17,10 +11,15 @@ use systems::{
 };
 
 use super::command::VERSION;
-use crate::serve::{ServeError, fields::malformed, status};
+use crate::serve::{
+    ServeError,
+    fields::malformed,
+    scatter::{self, Scattered},
+    status,
+};
 
 /// The messages that answer one request.
-pub(super) type Answer = Vec<FlightData>;
+pub(super) type Answer = Vec<Scattered>;
 
 /// Encodes frames of one form.
 pub(super) struct Encoder {
@@ -30,7 +29,7 @@ pub(super) struct Encoder {
     seats: Vec<u8>,
     /// Rows of a message at most.
     message_rows: usize,
-    options: IpcWriteOptions,
+    encoder: scatter::Encoder,
 }
 
 impl Encoder {
@@ -58,28 +57,25 @@ impl Encoder {
         // Narrow columns have some sixty bytes more.
         let row_bytes = format.row_bytes() + 64;
         let message_rows = (message_bytes / row_bytes).max(1);
-        let options = IpcWriteOptions::default();
-        Ok(Self { schema, columns, seats, message_rows, options })
-    }
-
-    fn shown(&self) -> Result<SchemaRef, ArrowError> {
-        match &self.columns {
-            None => Ok(self.schema.clone()),
-            Some(columns) => Ok(Arc::new(self.schema.project(columns)?)),
-        }
+        let shown = match &columns {
+            None => schema.clone(),
+            Some(columns) => Arc::new(schema.project(columns)?),
+        };
+        let encoder = scatter::Encoder::of(shown)?;
+        Ok(Self { schema, columns, seats, message_rows, encoder })
     }
 
     /// What a connection begins with: what there is to know of the session, and the columns.
-    pub(super) fn opening(&self, about: &Value) -> Result<Answer, ArrowError> {
-        let schema = self.shown()?;
-        let columns = FlightData::from(SchemaAsIpc::new(&schema, &self.options));
-        Ok(vec![metadata(about), columns])
+    pub(super) fn opening(&self, about: &Value) -> Answer {
+        let mut answer = vec![metadata(about)];
+        answer.extend_from_slice(self.encoder.preamble());
+        answer
     }
 
     /// The rows of a group, and the last ones of episodes that ended if the next have begun. All
     /// say the version of the policy whose actions led to them, if it is known.
     pub(super) fn rows(
-        &self,
+        &mut self,
         group: usize,
         envs: &VectorEnv,
         version: Option<u64>,
@@ -101,7 +97,7 @@ impl Encoder {
     /// The rows of a frame, in as many messages as it takes. All but the last say that there is
     /// more.
     fn frame(
-        &self,
+        &mut self,
         frame: &Arc<Frame>,
         about: &Value,
         answer: &mut Answer,
@@ -113,29 +109,20 @@ impl Encoder {
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = self.message_rows.min(batch.num_rows() - from);
-            let mut data = self.encode(&batch.slice(from, rows))?;
+            let data = self.encoder.encode(&batch.slice(from, rows))?;
             from += rows;
             let mut about = about.clone();
             if from < batch.num_rows() {
                 about["more"] = true.into();
             }
-            data.app_metadata = about.to_string().into();
-            answer.push(data);
+            answer.push(data.saying(about.to_string()));
         }
         Ok(())
     }
-
-    fn encode(&self, batch: &RecordBatch) -> Result<FlightData, ArrowError> {
-        let mut tracker = DictionaryTracker::new(false);
-        let mut context = IpcWriteContext::default();
-        let generator = IpcDataGenerator::default();
-        let (_none, data) = generator.encode(batch, &mut tracker, &self.options, &mut context)?;
-        Ok(data.into())
-    }
 }
 
-fn metadata(about: &Value) -> FlightData {
-    FlightData { app_metadata: about.to_string().into(), ..FlightData::default() }
+fn metadata(about: &Value) -> Scattered {
+    Scattered::told(about.to_string())
 }
 
 /// An answer without rows.

@@ -29,6 +29,7 @@ use crate::serve::{
     ServeError,
     access::Pass,
     fields::{self, malformed},
+    scatter::Scattered,
 };
 
 /// The path of the descriptor.
@@ -41,14 +42,14 @@ const INLINE_BYTES: usize = 1 << 14;
 /// Messages that wait for the network.
 const IN_FLIGHT: usize = 4;
 
-type Out = mpsc::Sender<Result<FlightData, Status>>;
+type Out = mpsc::Sender<Result<Scattered, Status>>;
 
 /// Answers one connection of who has the pass, until it ends.
 pub(in crate::serve) fn serve(
     sessions: Arc<Sessions>,
     pass: Pass,
     requests: Streaming<FlightData>,
-) -> ReceiverStream<Result<FlightData, Status>> {
+) -> ReceiverStream<Result<Scattered, Status>> {
     let (out, answers) = mpsc::channel(IN_FLIGHT);
     tokio::spawn(async move {
         let ended = tokio::select! {
@@ -192,7 +193,7 @@ async fn first(
             let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
             // From here on nothing that the broken connection sent is played.
             session.connection = connection;
-            let mut answers = vec![session.greeting()?];
+            let mut answers = vec![session.greeting()];
             answers.extend(session.answers_after(received)?);
             Ok::<_, ServeError>(answers)
         });
@@ -207,8 +208,7 @@ async fn first(
     let opened = spawn_blocking(move || {
         let opening = Opening::parse(&open)?;
         let attached = sessions.open(&opening, owner)?;
-        let greeting =
-            attached.session.lock().unwrap_or_else(PoisonError::into_inner).greeting()?;
+        let greeting = attached.session.lock().unwrap_or_else(PoisonError::into_inner).greeting();
         Ok((attached, vec![greeting]))
     });
     opened.await.map_err(|_panic| ServeError::Panicked("session"))?

@@ -102,11 +102,7 @@ impl Session {
     }
 
     /// What a connection begins with.
-    ///
-    /// # Errors
-    ///
-    /// A schema that cannot be encoded, which would be an error of the server.
-    pub(super) fn greeting(&self) -> Result<Answer, ServeError> {
+    pub(super) fn greeting(&self) -> Answer {
         let envs = &self.groups[0];
         let about = json!({
             "session": self.name,
@@ -117,7 +113,7 @@ impl Session {
             "answered": self.answered,
             "refusals": Refusal::ALL.map(|(_, name)| name),
         });
-        Ok(self.encoder.opening(&about)?)
+        self.encoder.opening(&about)
     }
 
     /// The answers after the first `received`, for a client that comes back.

@@ -101,16 +101,6 @@ impl Reader {
         Ok(Found::Rows(entry, range, missed))
     }
 
-    /// Keeps the same rows in another place of the memory, if they are still in the ring.
-    pub(in crate::serve) fn replace(&self, entry: Entry) {
-        let state = &mut *self.log.lock();
-        let index = state.entries.partition_point(|kept| kept.first < entry.first);
-        let same = |kept: &&mut Arc<Entry>| (kept.first, kept.end()) == (entry.first, entry.end());
-        if let Some(kept) = state.entries.get_mut(index).filter(same) {
-            *kept = Arc::new(entry);
-        }
-    }
-
     /// Goes on after rows that were read from disk, and returns how many before `first` were never
     /// spilled.
     pub fn take_spilled(&mut self, first: u64, rows: usize) -> u64 {
@@ -163,6 +153,8 @@ impl Reader {
         if state.has_released() {
             self.log.spill_due.notify_one();
         }
+        // Who waits for the disk to take these rows waits for it no more.
+        self.log.moved.notify_all();
     }
 
     /// Says that all rows were sent that the stream was to carry: nothing is kept for it any more.

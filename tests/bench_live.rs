@@ -12,9 +12,9 @@ fn every_load_is_played_and_no_update_is_missing() {
     let told: Value = serde_json::from_str(&done(&args)).unwrap();
     let loads = told["loads"].as_array().unwrap();
     let games: Vec<u64> = loads.iter().map(|load| load["games"].as_u64().unwrap()).collect();
-    assert_eq!(games, [100, 100, 50, 1000]);
+    assert_eq!(games, [100, 100, 50, 200, 1000]);
     let boards: Vec<u64> = loads.iter().map(|load| load["boards"].as_u64().unwrap()).collect();
-    assert_eq!(boards, [10, 10, 100, 0], "every watched board is held against the server's");
+    assert_eq!(boards, [10, 10, 100, 0, 0], "every watched board is held against the server's");
     for load in loads {
         assert_eq!((&load["missing_updates"], &load["wrong_boards"]), (&0.into(), &0.into()));
         assert_eq!(load["more_threads"], 0, "{load}");
@@ -26,7 +26,7 @@ fn every_load_is_played_and_no_update_is_missing() {
             );
         }
     }
-    // The fifth load is everything at once.
+    // The sixth load is everything at once.
     let mixed = &told["mixed"];
     assert_eq!((&mixed["wrong_ends"], &mixed["wrong_boards"]), (&0.into(), &0.into()), "{mixed}");
     assert_eq!(mixed["created"], mixed["over"], "{mixed}");

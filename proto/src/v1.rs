@@ -92,9 +92,12 @@ pub struct CreateGameRequest {
     /// The seat that join_as takes. Absent: the first that is free.
     #[prost(uint32, optional, tag = "17")]
     pub join_seat: ::core::option::Option<u32>,
+    /// Names of further players, who take the seats that are free then, the first ones first.
+    #[prost(string, repeated, tag = "18")]
+    pub further_players: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A created game.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateGameResponse {
     /// Its id.
     #[prost(string, tag = "1")]
@@ -108,6 +111,43 @@ pub struct CreateGameResponse {
     /// The seat that was taken, if join_as was given.
     #[prost(message, optional, tag = "4")]
     pub joined: ::core::option::Option<JoinGameResponse>,
+    /// The seats of further_players, in their order.
+    #[prost(message, repeated, tag = "5")]
+    pub further: ::prost::alloc::vec::Vec<JoinGameResponse>,
+}
+/// Games to create.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateGamesRequest {
+    /// Each of them.
+    #[prost(message, repeated, tag = "1")]
+    pub games: ::prost::alloc::vec::Vec<CreateGameRequest>,
+}
+/// What became of each, in the order of the request.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateGamesResponse {
+    /// One for each game of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub games: ::prost::alloc::vec::Vec<GameCreation>,
+}
+/// A game that was created, or why it was not.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GameCreation {
+    /// Which of the two.
+    #[prost(oneof = "game_creation::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<game_creation::Result>,
+}
+/// Nested message and enum types in `GameCreation`.
+pub mod game_creation {
+    /// Which of the two.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// It was.
+        #[prost(message, tag = "1")]
+        Created(super::CreateGameResponse),
+        /// It was not.
+        #[prost(message, tag = "2")]
+        Failure(super::Failure),
+    }
 }
 /// Which seat to take.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1065,6 +1105,32 @@ pub mod game_service_client {
                 .insert(GrpcMethod::new("bivouac.v1.GameService", "CreateGame"));
             self.inner.unary(req, path, codec).await
         }
+        /// Creates up to 1,000 games, each as CreateGame would, in their order, whether or not others of them
+        /// can be. Each counts as a request of its client.
+        pub async fn create_games(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateGamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateGamesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bivouac.v1.GameService/CreateGames",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bivouac.v1.GameService", "CreateGames"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Takes a seat and returns the token that plays it.
         pub async fn join_game(
             &mut self,
@@ -1415,6 +1481,15 @@ pub mod game_service_server {
             tonic::Response<super::CreateGameResponse>,
             tonic::Status,
         >;
+        /// Creates up to 1,000 games, each as CreateGame would, in their order, whether or not others of them
+        /// can be. Each counts as a request of its client.
+        async fn create_games(
+            &self,
+            request: tonic::Request<super::CreateGamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateGamesResponse>,
+            tonic::Status,
+        >;
         /// Takes a seat and returns the token that plays it.
         async fn join_game(
             &self,
@@ -1638,6 +1713,51 @@ pub mod game_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateGameSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bivouac.v1.GameService/CreateGames" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateGamesSvc<T: GameService>(pub Arc<T>);
+                    impl<
+                        T: GameService,
+                    > tonic::server::UnaryService<super::CreateGamesRequest>
+                    for CreateGamesSvc<T> {
+                        type Response = super::CreateGamesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateGamesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GameService>::create_games(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateGamesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

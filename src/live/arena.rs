@@ -18,7 +18,7 @@ use super::{
     collect::Collect,
     game::{Game, Phase},
     mailbox::{End, Traffic},
-    request::{Answer, Request},
+    request::{Answer, Request, Wanted},
     stats::LiveStats,
     timers::{Due, Fired, Timers},
 };
@@ -330,6 +330,12 @@ impl Arena {
         match request {
             Request::Create(settings, creator, to) => {
                 reply(to, self.create(world, settings, creator));
+            }
+            Request::CreateAll(games, to) => {
+                let create = |wanted: Wanted| {
+                    wanted.and_then(|(settings, creator)| self.create(world, settings, creator))
+                };
+                reply(to, Ok(games.into_iter().map(create).collect()));
             }
             Request::Join { game, joining, answer } => {
                 reply(answer, self.join(world, game, &joining));

@@ -184,7 +184,7 @@ mod tests {
             is_recorded: false,
             is_collected: false,
         });
-        let creator = Creator { client: "".into(), max_games: 1, joining: None };
+        let creator = Creator { client: "".into(), max_games: 1, joining: Vec::new() };
         let created = arena.create(&mut world, settings, creator).unwrap();
         let key = SeatKey { game: created.game, token: created.owner };
         let left = |arena: &Arena| arena.games[&key.game].timer.as_ref().map(Timer::left).unwrap();

@@ -44,10 +44,9 @@ impl Arena {
         }
         settings.check()?;
         self.check_collected(&settings)?;
-        if let Some(joining) = &joining {
-            // Before anything is created, so that a refusal leaves nothing behind.
-            check_joining(joining, &settings.policies)?;
-        }
+        // Before anything is created, so that a refusal leaves nothing behind.
+        check_joining(&joining, &settings.policies)?;
+        let seed = settings.is_seed_chosen.then_some(settings.seed);
         let (owner, id) = (Token::random()?, self.new_id()?);
         // Held until the game is removed.
         let rules = world.hold_ruleset(&settings.ruleset)?;
@@ -88,8 +87,8 @@ impl Arena {
         if starts {
             self.start(world, id)?;
         }
-        let joined = joining.map(|joining| self.join(world, id, &joining)).transpose()?;
-        Ok(Created { game: id, owner, joined })
+        let joined = joining.iter().map(|joining| self.join(world, id, joining));
+        Ok(Created { game: id, owner, seed, joined: joined.collect::<Result<_, _>>()? })
     }
 
     /// An id that nobody can guess, since it is all that a private game is known by.
@@ -388,11 +387,17 @@ impl Arena {
 }
 
 /// Checks what can be said of who wants a seat before anybody has one.
-fn check_joining(joining: &Joining, policies: &[Policy]) -> Result<(), LiveError> {
-    check_name(&joining.name)?;
-    check_seat(joining.seat, policies)?;
-    if !policies.contains(&Policy::External) {
-        return Err(LiveError::GameFull { seats: policies.len() });
+fn check_joining(joining: &[Joining], policies: &[Policy]) -> Result<(), LiveError> {
+    let free = policies.iter().filter(|&&policy| policy == Policy::External).count();
+    for (number, Joining { name, seat }) in joining.iter().enumerate() {
+        check_name(name)?;
+        check_seat(*seat, policies)?;
+        if joining[..number].iter().any(|earlier| earlier.name == *name) {
+            return Err(LiveError::NameTaken(name.clone()));
+        }
+        if number >= free {
+            return Err(LiveError::GameFull { seats: policies.len() });
+        }
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub type Answer<T> = oneshot::Sender<Result<T, LiveError>>;
 pub enum Request {
     /// Create a game, for a client.
     Create(Box<GameSettings>, Creator, Answer<Created>),
+    /// Create those of some games that were not refused before: a few, so that no tick is late for them.
+    CreateAll(Vec<Wanted>, Answer<Vec<Result<Created, LiveError>>>),
     /// Take a seat.
     Join {
         /// The game.
@@ -57,6 +59,9 @@ pub enum Request {
     Stats(oneshot::Sender<LiveStats>),
 }
 
+/// A game to create and who creates it, or why it is not created.
+pub type Wanted = Result<(Box<GameSettings>, Creator), LiveError>;
+
 /// Who creates a game, and how many it may have.
 #[derive(Clone, Debug)]
 pub struct Creator {
@@ -64,8 +69,8 @@ pub struct Creator {
     pub client: Arc<str>,
     /// Games that it may have at a time, ended ones included.
     pub max_games: usize,
-    /// How it joins the game that it creates, if it does.
-    pub joining: Option<Joining>,
+    /// Who joins the game at once.
+    pub joining: Vec<Joining>,
 }
 
 /// A player who wants a seat.
@@ -87,14 +92,16 @@ pub struct SeatKey {
 }
 
 /// A game that was created.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Created {
     /// The game.
     pub game: u64,
     /// What deletes, pauses and resumes it.
     pub owner: Token,
-    /// The creator's seat, if it joined.
-    pub joined: Option<Joined>,
+    /// Its seed, if that was chosen.
+    pub seed: Option<u64>,
+    /// The seats of those who joined at once, in their order.
+    pub joined: Vec<Joined>,
 }
 
 /// A seat that was taken.

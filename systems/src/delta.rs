@@ -2,7 +2,11 @@
 
 use bevy_ecs::component::Component;
 
-use crate::{components::Cell, rules::view::View, visit::Visit};
+use crate::{
+    components::Cell,
+    rules::{plane::Plane, shape::MAX_SIDE, view::View},
+    visit::Visit,
+};
 
 /// What a player sees of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +58,9 @@ pub struct ViewDelta {
 impl SeenBoard {
     /// The view as it is now.
     pub fn of<const K: usize, const P: usize, A: Cell>(view: &View<'_, K, P, A>) -> Self {
-        Self { turn: view.turn(), tiles: seen_tiles(view).collect() }
+        let looks = Looks::of(view);
+        let tiles = (0..view.shape().tiles()).map(|tile| looks.at(tile)).collect();
+        Self { turn: view.turn(), tiles }
     }
 
     /// Makes this the next view.
@@ -66,25 +72,43 @@ impl SeenBoard {
     }
 }
 
-fn seen_tiles<const K: usize, const P: usize, A: Cell>(
-    view: &View<'_, K, P, A>,
-) -> impl Iterator<Item = SeenTile> {
-    let (visible, cities, generals) = (view.visible(), view.cities(), view.generals());
-    let (mountains, structures) = (view.mountains(), view.fog_structures());
-    let land: [_; P] = std::array::from_fn(|seat| view.land_of(seat));
-    (0..view.shape().tiles()).map(move |tile| {
+/// What tiles of a view look like.
+struct Looks<'a, const K: usize, const P: usize, A: Cell> {
+    view: &'a View<'a, K, P, A>,
+    visible: Plane<K>,
+    cities: Plane<K>,
+    generals: Plane<K>,
+    mountains: Plane<K>,
+    structures: Plane<K>,
+    land: [Plane<K>; P],
+}
+
+impl<'a, const K: usize, const P: usize, A: Cell> Looks<'a, K, P, A> {
+    fn of(view: &'a View<'a, K, P, A>) -> Self {
+        Self {
+            view,
+            visible: view.visible(),
+            cities: view.cities(),
+            generals: view.generals(),
+            mountains: view.mountains(),
+            structures: view.fog_structures(),
+            land: std::array::from_fn(|seat| view.land_of(seat)),
+        }
+    }
+
+    fn at(&self, tile: u16) -> SeenTile {
         let face = match tile {
-            t if generals.has(t) => Face::General,
-            t if cities.has(t) => Face::City,
-            t if mountains.has(t) => Face::Mountain,
-            t if visible.has(t) => Face::Plain,
-            t if structures.has(t) => Face::FogStructure,
+            t if self.generals.has(t) => Face::General,
+            t if self.cities.has(t) => Face::City,
+            t if self.mountains.has(t) => Face::Mountain,
+            t if self.visible.has(t) => Face::Plain,
+            t if self.structures.has(t) => Face::FogStructure,
             _ => Face::Fog,
         };
         let owner =
-            (0_u8..).zip(&land).find(|(_, land)| land.has(tile)).map_or(255, |(seat, _)| seat);
-        SeenTile { face, owner, army: view.army(tile) }
-    })
+            (0_u8..).zip(&self.land).find(|(_, land)| land.has(tile)).map_or(255, |(seat, _)| seat);
+        SeenTile { face, owner, army: self.view.army(tile) }
+    }
 }
 
 /// The number under which [`Watch`] lists the whole board, which no seat sees.
@@ -106,6 +130,38 @@ pub struct WatchedSeat {
     pub board: SeenBoard,
     /// What the last tick changed.
     pub delta: ViewDelta,
+    /// The tiles that it saw, and those under fog where it knew of a structure: where a tile was hidden
+    /// and is, only that can be new. Everything before the first tick.
+    seen: [u64; WORDS],
+    known: [u64; WORDS],
+}
+
+/// Words of the largest plane.
+const WORDS: usize = MAX_SIDE * MAX_SIDE / 64;
+
+impl WatchedSeat {
+    /// A view that is watched from now on.
+    #[must_use]
+    pub fn new(seat: u8, board: SeenBoard) -> Self {
+        let delta = ViewDelta { turn: board.turn, tiles: Vec::new() };
+        Self { seat, board, delta, seen: [u64::MAX; WORDS], known: [0; WORDS] }
+    }
+
+    /// The tiles that may look different now; from now on those looks are the last.
+    fn changing<const K: usize, const P: usize, A: Cell>(
+        &mut self,
+        looks: &Looks<'_, K, P, A>,
+    ) -> Plane<K> {
+        let (seen, known) = (last(&self.seen), last(&self.known));
+        self.seen[..K].copy_from_slice(&looks.visible.0);
+        self.known[..K].copy_from_slice(&looks.structures.0);
+        let learned = looks.structures.without(known) | known.without(looks.structures);
+        (looks.visible | seen | learned) & looks.view.shape().board
+    }
+}
+
+fn last<const K: usize>(words: &[u64; WORDS]) -> Plane<K> {
+    Plane(std::array::from_fn(|word| words[word]))
 }
 
 /// Brings watched views up to date and notes what changed.
@@ -124,11 +180,14 @@ fn update<const K: usize, const P: usize, A: Cell>(visit: &mut Visit<'_, '_, K, 
             WHOLE => View::whole(&visit.game, visit.shape),
             seat => View::of(&visit.game, visit.shape, usize::from(seat)),
         };
+        let looks = Looks::of(&view);
+        let changing = watched.changing(&looks);
         let WatchedSeat { board, delta, .. } = watched;
         board.turn = view.turn();
         delta.turn = view.turn();
         delta.tiles.clear();
-        for (tile, (old, new)) in (0_u16..).zip(board.tiles.iter_mut().zip(seen_tiles(&view))) {
+        for tile in changing.tiles() {
+            let (old, new) = (&mut board.tiles[usize::from(tile)], looks.at(tile));
             if *old != new {
                 *old = new;
                 delta.tiles.push((tile, new));

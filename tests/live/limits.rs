@@ -10,16 +10,16 @@ use bivouac::{
     },
 };
 use proto::v1::{
-    ClearQueueRequest, CreateGameRequest, DeleteGameRequest, ListGamesRequest, PlayRequest, Reason,
-    SpectateRequest, StreamGameRequest, game_service_client::GameServiceClient, play_request,
-    play_response,
+    self, ClearQueueRequest, CreateGameRequest, DeleteGameRequest, ListGamesRequest, PlayRequest,
+    Reason, SpectateRequest, StreamGameRequest, game_service_client::GameServiceClient,
+    play_request, play_response,
 };
 use systems::rules::ruleset::Ruleset;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, transport::Channel};
 
-use crate::client::{create, lockstep, pair, reason, with_config, with_server};
+use crate::client::{Client, create, lockstep, pair, reason, with_config, with_server};
 
 #[test]
 fn a_client_that_has_too_many_games_is_told_until_one_is_gone() {
@@ -258,5 +258,82 @@ fn messages_inside_a_stream_are_requests_of_their_client() {
                 }
             }
         }
+    });
+}
+
+/// What became of each of some games.
+async fn together(
+    client: &mut Client,
+    games: Vec<CreateGameRequest>,
+) -> Vec<Result<v1::CreateGameResponse, String>> {
+    let request = v1::CreateGamesRequest { games };
+    let made = client.create_games(request).await.unwrap().into_inner().games;
+    let one = |made: v1::GameCreation| match made.result.unwrap() {
+        v1::game_creation::Result::Created(game) => Ok(game),
+        v1::game_creation::Result::Failure(failure) => {
+            assert!(!failure.message.is_empty());
+            Err(failure.reason().as_str_name().trim_start_matches("REASON_").to_owned())
+        }
+    };
+    made.into_iter().map(one).collect()
+}
+
+#[test]
+fn games_are_created_together_and_what_is_wrong_with_one_keeps_no_other_back() {
+    let config = LiveConfig { max_games: 70, ..LiveConfig::default() };
+    with_server(config, async |mut client, live| {
+        let two = || CreateGameRequest {
+            join_as: Some("ada".to_owned()),
+            join_seat: Some(1),
+            further_players: vec!["bob".to_owned()],
+            seed: Some(7),
+            ..lockstep()
+        };
+        let full = CreateGameRequest { further_players: vec!["bob".into(), "eve".into()], ..two() };
+        let same = CreateGameRequest { further_players: vec!["ada".into()], ..two() };
+        let wrong = CreateGameRequest { turn_ms: u32::MAX, ..two() };
+        let alone = CreateGameRequest { further_players: vec!["eve".into()], ..lockstep() };
+        let made = together(&mut client, vec![two(), full, same, wrong, alone]).await;
+        let [Ok(two_seated), Err(full), Err(same), Err(wrong), Ok(alone)] = &made[..] else {
+            panic!("{made:?}")
+        };
+        assert_eq!((full.as_str(), same.as_str()), ("GAME_FULL", "ALREADY_JOINED"));
+        assert_eq!(wrong, "INVALID_ARGUMENT");
+        assert_eq!(two_seated.seed, Some(7));
+        let (ada, bob) = (two_seated.joined.as_ref().unwrap(), &two_seated.further[0]);
+        assert_eq!((ada.seat, bob.seat, bob.phase()), (1, 0, v1::Phase::Running));
+        assert!(alone.joined.is_none() && alone.further[0].seat == 0);
+        assert_eq!(alone.further[0].phase(), v1::Phase::Lobby);
+        // Their seats are those of any other player.
+        for joined in [ada, bob] {
+            let (game_id, token) = (two_seated.game_id.clone(), joined.token.clone());
+            let state = v1::GetGameStateRequest { game_id, token };
+            let state = client.get_game_state(state).await.unwrap().into_inner();
+            assert_eq!(state.seat, joined.seat);
+        }
+        // In the order of the request, as far as there is room.
+        let many = (0..100).map(|seed| CreateGameRequest { seed: Some(seed), ..two() }).collect();
+        let made = together(&mut client, many).await;
+        let seeds: Vec<_> = made.iter().flatten().map(|game| game.seed.unwrap()).collect();
+        assert_eq!(seeds, (0..68).collect::<Vec<_>>());
+        assert!(made[68..].iter().all(|made| made.as_ref().is_err_and(|e| e == "TOO_MANY_GAMES")));
+        assert_eq!(live.stats().await.unwrap().created, 70);
+
+        assert_eq!(together(&mut client, Vec::new()).await, []);
+        let too_many = v1::CreateGamesRequest { games: vec![lockstep(); 1001] };
+        assert_eq!(reason(client.create_games(too_many).await), "INVALID_ARGUMENT");
+    });
+}
+
+#[test]
+fn games_that_are_created_together_count_as_many_requests() {
+    let config = LiveConfig { requests_per_second: 20, ..LiveConfig::default() };
+    with_server(config, async |mut client, _live| {
+        let made = together(&mut client, vec![lockstep(); 100]).await;
+        let refused =
+            made.iter().filter(|made| made.as_ref().is_err_and(|e| e == "TOO_MANY_REQUESTS"));
+        let created = made.iter().flatten().count();
+        assert_eq!(refused.count() + created, 100);
+        assert!((1..50).contains(&created), "{created}");
     });
 }

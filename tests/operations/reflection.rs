@@ -35,7 +35,7 @@ fn both_services_and_their_methods_are_told() {
         let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
         let names: Vec<&str> = list.service.iter().map(|service| &service.name[..]).collect();
         for (name, methods, one) in [
-            ("bivouac.v1.GameService", 14, "CreateGame"),
+            ("bivouac.v1.GameService", 15, "CreateGame"),
             ("arrow.flight.protocol.FlightService", 10, "DoAction"),
         ] {
             assert!(names.contains(&name), "{names:?}");

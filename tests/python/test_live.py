@@ -62,6 +62,17 @@ def test_an_update_of_a_lobby_takes_the_place_of_others():
         board.apply(wire.Update(seq=11))
 
 
+def test_many_games_are_created_with_one_request(client):
+    wanted = {"pace": "lockstep", "size": (6, 6), "join_as": "ada", "further_players": ["bob"]}
+    made = client.create_many([wanted, {**wanted, "policies": ["random"]}, {**wanted, "seed": 3}])
+    (game, (ada, bob)), refused, (other, _) = made
+    assert isinstance(refused, GameError) and refused.reason == "GAME_FULL"
+    assert other.seed == 3 and game.id != other.id
+    assert (ada.seat, bob.seat) == (0, 1)
+    assert {listed.game_id for listed in client.list(["running"])} == {game.id, other.id}
+    assert bob.state().seat == 1
+
+
 def test_who_creates_a_game_can_join_it_in_the_same_request(client):
     game, seat = client.create_and_join("ada", policies=["random"], pace="lockstep", size=(6, 6))
     assert (seat.game_id, seat.seat) == (game.id, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,21 @@ class AsyncGameClient:
         """Creates a game and takes a seat of it in one request; see `create_request` for the options."""
         game, number, token = await self.do(protocol.create_and_join(name, seat, **options))
         return game, AsyncSeat(self, game.id, number, token)
+
+    async def create_many(
+        self, games: Iterable[Mapping[str, Any]]
+    ) -> "list[tuple[Game, list[Seat]] | GameError]":
+        """Creates up to 1,000 games in one request; the options of each are those of `create_request`.
+
+        Gives for each the game and the seats of its players (`join_as`, `further_players`), or the error
+        for which it was not created. What is wrong with one keeps no other from being created."""
+        made = await self.do(protocol.create_many(games))
+        return [
+            GameError(wire.Reason.Name(one.reason).removeprefix("REASON_"), one.message)
+            if isinstance(one, wire.Failure)
+            else (one[0], [Seat(self, one[0].id, *seat) for seat in one[1]])
+            for one in made
+        ]
 
     async def list(self, phases: Iterable[str] = ()) -> AsyncIterator[wire.GameInfo]:
         """The public games, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,21 @@ class GameClient:
         """Creates a game and takes a seat of it in one request; see `create_request` for the options."""
         game, number, token = self.do(protocol.create_and_join(name, seat, **options))
         return game, Seat(self, game.id, number, token)
+
+    def create_many(
+        self, games: Iterable[Mapping[str, Any]]
+    ) -> "list[tuple[Game, list[Seat]] | GameError]":
+        """Creates up to 1,000 games in one request; the options of each are those of `create_request`.
+
+        Gives for each the game and the seats of its players (`join_as`, `further_players`), or the error
+        for which it was not created. What is wrong with one keeps no other from being created."""
+        made = self.do(protocol.create_many(games))
+        return [
+            GameError(wire.Reason.Name(one.reason).removeprefix("REASON_"), one.message)
+            if isinstance(one, wire.Failure)
+            else (one[0], [Seat(self, one[0].id, *seat) for seat in one[1]])
+            for one in made
+        ]
 
     def list(self, phases: Iterable[str] = ()) -> Iterator[wire.GameInfo]:
         """The public games, oldest first."""

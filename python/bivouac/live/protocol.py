@@ -4,7 +4,7 @@ when a stream that broke is opened again. `GameClient` and `AsyncGameClient` onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -60,11 +60,13 @@ def create_request(
     collect_experiences: bool = False,
     join_as: str | None = None,
     join_seat: int | None = None,
+    further_players: Iterable[str] = (),
 ) -> wire.CreateGameRequest:
     """The request for a game: `size` is (rows, columns), `map` a map as text or JSON, `pace` timed,
     lockstep or free, `policies` play the last seats, and with `collect_experiences` the rows of all
     seats join the server's streams, with `int(game.id, 16)` as their episode. With the name
-    `join_as` the creator takes `join_seat`, or the first seat that is free, in the same request."""
+    `join_as` the creator takes `join_seat`, or the first seat that is free, in the same request, and
+    `further_players` take the next ones."""
     choice = None
     if map is not None:
         is_json = map.lstrip().startswith("{")
@@ -89,6 +91,7 @@ def create_request(
         collect_experiences=collect_experiences,
         join_as=join_as,
         join_seat=join_seat,
+        further_players=list(further_players),
     )
 
 
@@ -144,14 +147,35 @@ def _nothing(_answer: Any) -> None:
     return None
 
 
+def _game(it: wire.CreateGameResponse) -> Game:
+    return Game(it.game_id, it.owner_token, it.seed if it.HasField("seed") else None)
+
+
 def create(**options: Any) -> Call[Game]:
     """Creates a game; see `create_request` for the options."""
-    request = create_request(**options)
+    return Call("CreateGame", create_request(**options), _game)
 
-    def read(it: wire.CreateGameResponse) -> Game:
-        return Game(it.game_id, it.owner_token, it.seed if it.HasField("seed") else None)
 
-    return Call("CreateGame", request, read)
+#: A game that was created, with the number and the token of each player's seat.
+Seated = tuple[Game, list[tuple[int, str]]]
+
+
+def create_many(games: Iterable[Mapping[str, Any]]) -> Call[list[Seated | wire.Failure]]:
+    """Creates up to 1,000 games; the options of each are those of `create_request`. Gives for each the
+    game and the seats of its players, or why it was not created."""
+    request = wire.CreateGamesRequest(games=[create_request(**options) for options in games])
+
+    def one(it: wire.GameCreation) -> Seated | wire.Failure:
+        if it.WhichOneof("result") == "failure":
+            return it.failure
+        made = it.created
+        seats = ([made.joined] if made.HasField("joined") else []) + list(made.further)
+        return _game(made), [(seat.seat, seat.token) for seat in seats]
+
+    def read(it: wire.CreateGamesResponse) -> list[Seated | wire.Failure]:
+        return [one(game) for game in it.games]
+
+    return Call("CreateGames", request, read)
 
 
 def create_and_join(name: str, seat: int | None, **options: Any) -> Call[tuple[Game, int, str]]:

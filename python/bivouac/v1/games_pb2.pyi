@@ -109,7 +109,7 @@ class BoardSize(_message.Message):
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class CreateGameRequest(_message.Message):
-    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record", "collect_experiences", "join_as", "join_seat")
+    __slots__ = ("map", "players", "teams", "ruleset", "without_fog", "pace", "turn_ms", "max_ticks", "policies", "seed", "is_private", "allow_spectators", "spectator_delay", "without_record", "collect_experiences", "join_as", "join_seat", "further_players")
     MAP_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
     TEAMS_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +127,7 @@ class CreateGameRequest(_message.Message):
     COLLECT_EXPERIENCES_FIELD_NUMBER: _ClassVar[int]
     JOIN_AS_FIELD_NUMBER: _ClassVar[int]
     JOIN_SEAT_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_PLAYERS_FIELD_NUMBER: _ClassVar[int]
     map: MapChoice
     players: int
     teams: _containers.RepeatedScalarFieldContainer[int]
@@ -144,19 +145,42 @@ class CreateGameRequest(_message.Message):
     collect_experiences: bool
     join_as: str
     join_seat: int
-    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ..., collect_experiences: _Optional[bool] = ..., join_as: _Optional[str] = ..., join_seat: _Optional[int] = ...) -> None: ...
+    further_players: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, map: _Optional[_Union[MapChoice, _Mapping]] = ..., players: _Optional[int] = ..., teams: _Optional[_Iterable[int]] = ..., ruleset: _Optional[str] = ..., without_fog: _Optional[bool] = ..., pace: _Optional[_Union[Pace, str]] = ..., turn_ms: _Optional[int] = ..., max_ticks: _Optional[int] = ..., policies: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., is_private: _Optional[bool] = ..., allow_spectators: _Optional[bool] = ..., spectator_delay: _Optional[int] = ..., without_record: _Optional[bool] = ..., collect_experiences: _Optional[bool] = ..., join_as: _Optional[str] = ..., join_seat: _Optional[int] = ..., further_players: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateGameResponse(_message.Message):
-    __slots__ = ("game_id", "owner_token", "seed", "joined")
+    __slots__ = ("game_id", "owner_token", "seed", "joined", "further")
     GAME_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     JOINED_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_FIELD_NUMBER: _ClassVar[int]
     game_id: str
     owner_token: str
     seed: int
     joined: JoinGameResponse
-    def __init__(self, game_id: _Optional[str] = ..., owner_token: _Optional[str] = ..., seed: _Optional[int] = ..., joined: _Optional[_Union[JoinGameResponse, _Mapping]] = ...) -> None: ...
+    further: _containers.RepeatedCompositeFieldContainer[JoinGameResponse]
+    def __init__(self, game_id: _Optional[str] = ..., owner_token: _Optional[str] = ..., seed: _Optional[int] = ..., joined: _Optional[_Union[JoinGameResponse, _Mapping]] = ..., further: _Optional[_Iterable[_Union[JoinGameResponse, _Mapping]]] = ...) -> None: ...
+
+class CreateGamesRequest(_message.Message):
+    __slots__ = ("games",)
+    GAMES_FIELD_NUMBER: _ClassVar[int]
+    games: _containers.RepeatedCompositeFieldContainer[CreateGameRequest]
+    def __init__(self, games: _Optional[_Iterable[_Union[CreateGameRequest, _Mapping]]] = ...) -> None: ...
+
+class CreateGamesResponse(_message.Message):
+    __slots__ = ("games",)
+    GAMES_FIELD_NUMBER: _ClassVar[int]
+    games: _containers.RepeatedCompositeFieldContainer[GameCreation]
+    def __init__(self, games: _Optional[_Iterable[_Union[GameCreation, _Mapping]]] = ...) -> None: ...
+
+class GameCreation(_message.Message):
+    __slots__ = ("created", "failure")
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    created: CreateGameResponse
+    failure: Failure
+    def __init__(self, created: _Optional[_Union[CreateGameResponse, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
 class JoinGameRequest(_message.Message):
     __slots__ = ("game_id", "name", "seat")

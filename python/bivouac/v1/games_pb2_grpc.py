@@ -40,6 +40,11 @@ class GameServiceStub:
                 request_serializer=bivouac_dot_v1_dot_games__pb2.CreateGameRequest.SerializeToString,
                 response_deserializer=bivouac_dot_v1_dot_games__pb2.CreateGameResponse.FromString,
                 _registered_method=True)
+        self.CreateGames = channel.unary_unary(
+                '/bivouac.v1.GameService/CreateGames',
+                request_serializer=bivouac_dot_v1_dot_games__pb2.CreateGamesRequest.SerializeToString,
+                response_deserializer=bivouac_dot_v1_dot_games__pb2.CreateGamesResponse.FromString,
+                _registered_method=True)
         self.JoinGame = channel.unary_unary(
                 '/bivouac.v1.GameService/JoinGame',
                 request_serializer=bivouac_dot_v1_dot_games__pb2.JoinGameRequest.SerializeToString,
@@ -113,6 +118,14 @@ class GameServiceServicer:
 
     def CreateGame(self, request, context):
         """Creates a game, which waits in its lobby until every seat is taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateGames(self, request, context):
+        """Creates up to 1,000 games, each as CreateGame would, in their order, whether or not others of them
+        can be. Each counts as a request of its client.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,6 +232,11 @@ def add_GameServiceServicer_to_server(servicer, server):
                     request_deserializer=bivouac_dot_v1_dot_games__pb2.CreateGameRequest.FromString,
                     response_serializer=bivouac_dot_v1_dot_games__pb2.CreateGameResponse.SerializeToString,
             ),
+            'CreateGames': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGames,
+                    request_deserializer=bivouac_dot_v1_dot_games__pb2.CreateGamesRequest.FromString,
+                    response_serializer=bivouac_dot_v1_dot_games__pb2.CreateGamesResponse.SerializeToString,
+            ),
             'JoinGame': grpc.unary_unary_rpc_method_handler(
                     servicer.JoinGame,
                     request_deserializer=bivouac_dot_v1_dot_games__pb2.JoinGameRequest.FromString,
@@ -313,6 +331,33 @@ class GameService:
             '/bivouac.v1.GameService/CreateGame',
             bivouac_dot_v1_dot_games__pb2.CreateGameRequest.SerializeToString,
             bivouac_dot_v1_dot_games__pb2.CreateGameResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bivouac.v1.GameService/CreateGames',
+            bivouac_dot_v1_dot_games__pb2.CreateGamesRequest.SerializeToString,
+            bivouac_dot_v1_dot_games__pb2.CreateGamesResponse.FromString,
             options,
             channel_credentials,
             insecure,

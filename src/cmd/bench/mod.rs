@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// with pyarrow
     #[arg(long, conflicts_with_all = ["games", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs"])]
     flight: bool,
-    /// Measure a server of live games over loopback: four loads, and a fifth that is everything at
+    /// Measure a server of live games over loopback: five loads, and a sixth that is everything at
     /// once with players who lose their connections, each for ten times --seconds
     #[arg(long, conflicts_with_all = ["games", "size", "players", "threads", "ruleset", "policy", "phases", "maps", "write", "vs", "flight"])]
     live: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100, requires = "live", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     live_percent: u16,
-    /// Of the loads of --live the fifth alone
+    /// Of the loads of --live the sixth alone
     #[arg(long, requires = "live")]
     mixed: bool,
     /// Print one JSON object

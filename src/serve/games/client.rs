@@ -137,7 +137,7 @@ impl Client {
 
     /// What the arena has to know of it.
     pub(super) fn creator(&self) -> Creator {
-        Creator { client: self.name.clone(), max_games: self.max_games, joining: None }
+        Creator { client: self.name.clone(), max_games: self.max_games, joining: Vec::new() }
     }
 
     /// A place for a stream.

@@ -28,12 +28,18 @@ use crate::live::{
     LiveError, LiveHandle,
     lobby::{parse_id, show},
     mailbox::Watching,
-    request::{self, Creator, Joined, Joining, Listing, SeatKey},
+    request::{self, Created, Creator, Joined, Joining, Listing, SeatKey, Wanted},
     token::Token,
 };
 
 /// Games of a page, if nothing is said, and at most.
 const PAGE: (usize, usize) = (100, 1000);
+
+/// Games that are created with one request at most.
+const TOGETHER: usize = 1000;
+
+/// Of these the arena creates so many before it looks at the clocks of others: in some half millisecond.
+const AT_ONCE: usize = 32;
 
 /// What answers requests about live games.
 pub struct Games {
@@ -46,6 +52,16 @@ impl Games {
     #[must_use]
     pub fn new(live: LiveHandle) -> Self {
         Self { live, rulesets: Rulesets::built_in() }
+    }
+
+    /// The game that a client wants, and whether its creator is the first who joins.
+    fn wanted(&self, mut request: v1::CreateGameRequest, creator: Creator) -> (Wanted, HasJoined) {
+        let has_joined = request.join_as.is_some();
+        let wanted = settings::joining(&mut request).and_then(|joining| {
+            let settings = Box::new(self.rulesets.settings(request)?);
+            Ok((settings, Creator { joining, ..creator }))
+        });
+        (wanted, has_joined)
     }
 }
 
@@ -86,6 +102,28 @@ fn joined(joined: Joined) -> v1::JoinGameResponse {
     }
 }
 
+/// Whether the first who joined a game is its creator.
+type HasJoined = bool;
+
+fn created(game: Created, has_joined: HasJoined) -> v1::CreateGameResponse {
+    let mut seats = game.joined.into_iter().map(joined);
+    v1::CreateGameResponse {
+        game_id: show(game.game),
+        owner_token: game.owner.reveal(),
+        seed: game.seed,
+        joined: if has_joined { seats.next() } else { None },
+        further: seats.collect(),
+    }
+}
+
+fn creation((made, has_joined): (Result<Created, LiveError>, HasJoined)) -> v1::GameCreation {
+    let result = match made {
+        Ok(game) => v1::game_creation::Result::Created(created(game, has_joined)),
+        Err(error) => v1::game_creation::Result::Failure(wire::failure(&error)),
+    };
+    v1::GameCreation { result: Some(result) }
+}
+
 #[async_trait]
 impl GameService for Games {
     type StreamGameStream = Updates;
@@ -97,18 +135,34 @@ impl GameService for Games {
         request: Request<v1::CreateGameRequest>,
     ) -> Result<Response<v1::CreateGameResponse>, Status> {
         let creator = Client::of(&request).creator();
-        let mut request = request.into_inner();
-        let creator = Creator { joining: settings::joining(&mut request)?, ..creator };
-        let settings = self.rulesets.settings(request)?;
-        let seed = settings.is_seed_chosen.then_some(settings.seed);
-        let settings = Box::new(settings);
-        let created = self.live.ask(|to| request::Request::Create(settings, creator, to)).await?;
-        Ok(Response::new(v1::CreateGameResponse {
-            game_id: show(created.game),
-            owner_token: created.owner.reveal(),
-            seed,
-            joined: created.joined.map(joined),
-        }))
+        let (wanted, has_joined) = self.wanted(request.into_inner(), creator);
+        let (settings, creator) = wanted?;
+        let game = self.live.ask(|to| request::Request::Create(settings, creator, to)).await?;
+        Ok(Response::new(created(game, has_joined)))
+    }
+
+    async fn create_games(
+        &self,
+        request: Request<v1::CreateGamesRequest>,
+    ) -> Result<Response<v1::CreateGamesResponse>, Status> {
+        let client = Client::of(&request);
+        let requests = client.messages();
+        let mut games = request.into_inner().games.into_iter();
+        if games.len() > TOGETHER {
+            let reason = format!("{} are too many at a time: use up to {TOGETHER}", games.len());
+            return Err(LiveError::invalid("games", reason).into());
+        }
+        let mut results = Vec::with_capacity(games.len());
+        while games.len() > 0 {
+            let some = games.by_ref().take(AT_ONCE).map(|game| match requests.check() {
+                Ok(()) => self.wanted(game, client.creator()),
+                Err(refusal) => (Err(refusal), false),
+            });
+            let (some, have_joined): (Vec<_>, Vec<_>) = some.unzip();
+            let made = self.live.ask(|to| request::Request::CreateAll(some, to)).await?;
+            results.extend(made.into_iter().zip(have_joined).map(creation));
+        }
+        Ok(Response::new(v1::CreateGamesResponse { games: results }))
     }
 
     async fn join_game(

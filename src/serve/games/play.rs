@@ -137,6 +137,5 @@ impl Player {
 }
 
 fn failure(error: &LiveError) -> Kind {
-    let reason = wire::reason(error.reason()).into();
-    Kind::Failure(v1::Failure { reason, message: error.to_string() })
+    Kind::Failure(wire::failure(error))
 }

@@ -111,20 +111,23 @@ fn name_of(written: &Ruleset) -> Result<String, LiveError> {
     Ok(format!("{name}+{}", &digest[..8]))
 }
 
-/// How the creator joins the game, if it is to.
+/// Who joins the game at once: its creator, if it is to, and then others.
 ///
 /// # Errors
 ///
 /// [`LiveError::Invalid`] for a seat that nobody is to take.
-pub(super) fn joining(request: &mut v1::CreateGameRequest) -> Result<Option<Joining>, LiveError> {
-    match (request.join_as.take(), request.join_seat) {
-        (Some(name), seat) => Ok(Some(Joining { name, seat })),
-        (None, None) => Ok(None),
+pub(super) fn joining(request: &mut v1::CreateGameRequest) -> Result<Vec<Joining>, LiveError> {
+    let first = match (request.join_as.take(), request.join_seat) {
+        (Some(name), seat) => Some(Joining { name, seat }),
+        (None, None) => None,
         (None, Some(seat)) => {
             let reason = format!("nobody takes seat {seat}: give a name as join_as");
-            Err(LiveError::invalid("join_seat", reason))
+            return Err(LiveError::invalid("join_seat", reason));
         }
-    }
+    };
+    let further = std::mem::take(&mut request.further_players);
+    let further = further.into_iter().map(|name| Joining { name, seat: None });
+    Ok(first.into_iter().chain(further).collect())
 }
 
 fn pace(request: &v1::CreateGameRequest) -> Result<Pace, LiveError> {

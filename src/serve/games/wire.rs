@@ -34,6 +34,11 @@ pub(super) fn reason(reason: Reason) -> v1::Reason {
     v1::Reason::from_str_name(&name).unwrap_or(v1::Reason::Unspecified)
 }
 
+/// Why something could not be, in an answer about many things.
+pub(super) fn failure(error: &LiveError) -> v1::Failure {
+    v1::Failure { reason: reason(error.reason()).into(), message: error.to_string() }
+}
+
 pub(super) fn order(order: v1::Order) -> RawOrder {
     use v1::order::Kind;
     match order.kind {

@@ -4,7 +4,7 @@ use super::{Class, GameId, Position, World, WorldError, class::with_class, posit
 use crate::{
     bundle::borrow,
     components::{Order, Orders, Setup, Standing, State},
-    delta::{SeenBoard, ViewDelta, WHOLE, Watch, WatchedSeat},
+    delta::{SeenBoard, WHOLE, Watch, WatchedSeat},
     rules::view::View,
     visit::{Due, Shapes},
 };
@@ -103,9 +103,8 @@ impl World {
     fn add_watch(&mut self, id: GameId, seat: u8, board: SeenBoard) {
         let mut entity = self.ecs.entity_mut(id.0);
         let mut watch = entity.take::<Watch>().unwrap_or_default();
-        let delta = ViewDelta { turn: board.turn, tiles: Vec::new() };
         watch.seats.retain(|watched| watched.seat != seat);
-        watch.seats.push(WatchedSeat { seat, board, delta });
+        watch.seats.push(WatchedSeat::new(seat, board));
         entity.insert(watch);
     }
 

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use bivouac::play::board::Board;
 use proto::v1::{
-    self, CreateGameRequest, GetGameStateRequest, JoinGameRequest, Order, Pace, PauseGameRequest,
-    StreamGameRequest, SubmitActionRequest, Update, order,
+    self, CreateGameRequest, CreateGamesRequest, GetGameStateRequest, JoinGameRequest, Order, Pace,
+    PauseGameRequest, StreamGameRequest, SubmitActionRequest, Update, game_creation, order,
 };
 use systems::dice::Dice;
 use tokio::{sync::watch, task::JoinSet, time};
@@ -63,6 +63,15 @@ fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 
+/// How games are created: each with requests of its own, or many with one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// A request for the game and its first player, and one for each further player.
+    One,
+    /// So many games with their players at a time.
+    Many(usize),
+}
+
 /// Creates these games, some at a time on every connection, and returns the seats that were taken, as
 /// far as they are to be watched.
 pub(super) async fn create_all(
@@ -70,12 +79,23 @@ pub(super) async fn create_all(
     load: Load,
     games: Range<usize>,
 ) -> anyhow::Result<Vec<Seat>> {
-    let at_once = clients.len() * AT_ONCE;
+    let at_once = match load.by {
+        By::One => clients.len() * AT_ONCE,
+        By::Many(_) => clients.len(),
+    };
     let wanted = load.watchers.div_ceil(2);
+    // What else clients remember would look like memory of the server, whose process is this one.
+    let kept = wanted.div_ceil(at_once.min(games.len()).max(1));
     let mut creators = JoinSet::new();
     for number in 0..at_once {
         let share = games.clone().skip(number).step_by(at_once).len();
-        creators.spawn(create(clients[number % clients.len()].clone(), load, share));
+        let client = clients[number % clients.len()].clone();
+        creators.spawn(async move {
+            match load.by {
+                By::One => create_each(client, load, share, kept).await,
+                By::Many(together) => create_together(client, load, share, together, kept).await,
+            }
+        });
     }
     let mut seats = Vec::with_capacity(wanted);
     while let Some(created) = creators.join_next().await {
@@ -85,29 +105,68 @@ pub(super) async fn create_all(
     Ok(seats)
 }
 
-/// Creates so many games and returns the seats that were taken.
-async fn create(mut client: Client, load: Load, share: usize) -> anyhow::Result<Vec<Seat>> {
-    let mut seats = Vec::with_capacity(share * load.players);
+/// The game of a load, without players.
+fn game(load: Load) -> CreateGameRequest {
+    CreateGameRequest {
+        pace: Pace::Timed.into(),
+        turn_ms: TURN_MS,
+        max_ticks: 100_000,
+        policies: vec!["expander".to_owned(); load.policies],
+        ..CreateGameRequest::default()
+    }
+}
+
+fn names(load: Load) -> impl Iterator<Item = String> {
+    (0..load.players).map(|player| format!("player {player}"))
+}
+
+/// Creates so many games and returns some of the seats that were taken.
+async fn create_each(
+    mut client: Client,
+    load: Load,
+    share: usize,
+    kept: usize,
+) -> anyhow::Result<Vec<Seat>> {
+    let mut seats = Vec::with_capacity(kept + load.players);
     for _ in 0..share {
-        let created = client
-            .create_game(CreateGameRequest {
-                pace: Pace::Timed.into(),
-                turn_ms: TURN_MS,
-                max_ticks: 100_000,
-                policies: vec!["expander".to_owned(); load.policies],
-                join_as: (load.players > 0).then(|| "player 0".to_owned()),
-                ..CreateGameRequest::default()
-            })
-            .await?
-            .into_inner();
+        let mut names = names(load);
+        let request = CreateGameRequest { join_as: names.next(), ..game(load) };
+        let created = client.create_game(request).await?.into_inner();
         if let Some(joined) = created.joined {
             seats.push(Seat::taken(&created.game_id, joined)?);
         }
-        for player in 1..load.players {
-            let (game_id, name) = (created.game_id.clone(), format!("player {player}"));
-            let joining = JoinGameRequest { game_id, name, seat: None };
+        for name in names {
+            let joining = JoinGameRequest { game_id: created.game_id.clone(), name, seat: None };
             let joined = client.join_game(joining).await?.into_inner();
             seats.push(Seat::taken(&created.game_id, joined)?);
+        }
+        seats.truncate(kept);
+    }
+    Ok(seats)
+}
+
+/// The same, some games with each request.
+async fn create_together(
+    mut client: Client,
+    load: Load,
+    share: usize,
+    together: usize,
+    kept: usize,
+) -> anyhow::Result<Vec<Seat>> {
+    let mut seats = Vec::with_capacity(kept + load.players);
+    let mut left = share;
+    while left > 0 {
+        let some = left.min(together);
+        left -= some;
+        let game = CreateGameRequest { further_players: names(load).collect(), ..game(load) };
+        let request = CreateGamesRequest { games: vec![game; some] };
+        for made in client.create_games(request).await?.into_inner().games {
+            let made = made.result.context("an answer without a result")?;
+            let game_creation::Result::Created(created) = made else { bail!("{made:?}") };
+            for joined in created.further {
+                seats.push(Seat::taken(&created.game_id, joined)?);
+            }
+            seats.truncate(kept);
         }
     }
     Ok(seats)

@@ -29,7 +29,7 @@ pub(super) use self::{
     training::{read_rows, simulated},
 };
 use self::{
-    crowd::{Counts, Watcher},
+    crowd::{By, Counts, Watcher},
     machine::{resident, threads},
 };
 use crate::cmd::progress::float;
@@ -52,6 +52,7 @@ struct Load {
     /// Players who watch.
     watchers: usize,
     connections: usize,
+    by: By,
     /// Whether simulated games are played at full speed beside.
     trains: bool,
     limits: Limits,
@@ -60,13 +61,24 @@ struct Load {
 /// What the load may come to at its full size.
 #[derive(Clone, Copy)]
 struct Limits {
+    /// Games created and joined a second, at least.
+    created_per_second: f64,
     /// Milliseconds of lateness that 99 % of ticks stay within.
     late_p99_ms: f64,
     server_cores: f64,
     bytes_per_game: f64,
 }
 
-const LOADS: [Load; 4] = [
+impl Limits {
+    const NONE: Self = Self {
+        created_per_second: 0.0,
+        late_p99_ms: f64::MAX,
+        server_cores: f64::MAX,
+        bytes_per_game: f64::MAX,
+    };
+}
+
+const LOADS: [Load; 5] = [
     Load {
         name: "10,000 games, 1,000 watched",
         games: 10_000,
@@ -74,8 +86,14 @@ const LOADS: [Load; 4] = [
         policies: 1,
         watchers: 1_000,
         connections: 50,
+        by: By::One,
         trains: false,
-        limits: Limits { late_p99_ms: 20.0, server_cores: 1.0, bytes_per_game: 4096.0 },
+        limits: Limits {
+            late_p99_ms: 20.0,
+            server_cores: 1.0,
+            bytes_per_game: 4096.0,
+            ..Limits::NONE
+        },
     },
     Load {
         name: "the same beside training",
@@ -84,9 +102,10 @@ const LOADS: [Load; 4] = [
         policies: 1,
         watchers: 1_000,
         connections: 50,
+        by: By::One,
         trains: true,
         // What training takes is not counted among the limits.
-        limits: Limits { late_p99_ms: 20.0, server_cores: f64::MAX, bytes_per_game: f64::MAX },
+        limits: Limits { late_p99_ms: 20.0, ..Limits::NONE },
     },
     Load {
         name: "5,000 games, all 10,000 players watching",
@@ -95,8 +114,20 @@ const LOADS: [Load; 4] = [
         policies: 0,
         watchers: 10_000,
         connections: 200,
+        by: By::One,
         trains: false,
-        limits: Limits { late_p99_ms: 50.0, server_cores: f64::MAX, bytes_per_game: f64::MAX },
+        limits: Limits { late_p99_ms: 50.0, ..Limits::NONE },
+    },
+    Load {
+        name: "20,000 games of two, created and joined 100 with each request",
+        games: 20_000,
+        players: 2,
+        policies: 0,
+        watchers: 0,
+        connections: 50,
+        by: By::Many(100),
+        trains: false,
+        limits: Limits { created_per_second: 20_000.0, ..Limits::NONE },
     },
     Load {
         name: "100,000 games in the lobby",
@@ -105,8 +136,9 @@ const LOADS: [Load; 4] = [
         policies: 0,
         watchers: 0,
         connections: 50,
+        by: By::One,
         trains: false,
-        limits: Limits { late_p99_ms: f64::MAX, server_cores: 0.01, bytes_per_game: 4096.0 },
+        limits: Limits { server_cores: 0.01, bytes_per_game: 4096.0, ..Limits::NONE },
     },
 ];
 
@@ -172,6 +204,10 @@ impl Lived {
             if found > most {
                 self.missed.push(format!("{found:.2} {what}, at most {most} are wanted"));
             }
+        }
+        let (created, least) = (self.created_per_second, limits.created_per_second);
+        if created < least {
+            self.missed.push(format!("{created:.0} games created a second, {least} are wanted"));
         }
         self
     }

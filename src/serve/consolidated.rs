@@ -94,7 +94,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Consolidated<S> {
         if len >= TOGETHER {
             return Pin::new(&mut self.inner).poll_write_vectored(context, slices);
         }
-        slices.iter().for_each(|slice| self.waiting.extend_from_slice(slice));
+        for slice in slices {
+            self.waiting.extend_from_slice(slice);
+        }
         self.is_fresh = true;
         Poll::Ready(Ok(len))
     }

@@ -116,7 +116,9 @@ impl From<Scattered> for FlightData {
     fn from(message: Scattered) -> Self {
         let Scattered { header: data_header, app_metadata, body, body_len } = message;
         let mut data_body = Vec::with_capacity(body_len);
-        body.iter().for_each(|piece| data_body.extend_from_slice(piece));
+        for piece in &*body {
+            data_body.extend_from_slice(piece);
+        }
         Self { data_header, app_metadata, data_body: data_body.into(), flight_descriptor: None }
     }
 }
@@ -176,13 +178,11 @@ impl Encoder {
     /// [`ArrowError`] for a batch that is not like those that the encoder was made for.
     pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<Scattered, ArrowError> {
         let mut messages = messages(self.encoder.encode(batch)?)?;
-        match (messages.pop(), messages.is_empty()) {
-            (Some(message), true) => Ok(message),
-            _ => {
-                let reason = "the values of a dictionary changed while streams were open";
-                Err(ArrowError::IpcError(reason.to_owned()))
-            }
-        }
+        let message = messages.pop().filter(|_| messages.is_empty());
+        message.ok_or_else(|| {
+            let reason = "the values of a dictionary changed while streams were open";
+            ArrowError::IpcError(reason.to_owned())
+        })
     }
 }
 

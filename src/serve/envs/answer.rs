@@ -29,7 +29,7 @@ pub(super) struct Encoder {
     seats: Vec<u8>,
     /// Rows of a message at most.
     message_rows: usize,
-    encoder: scatter::Encoder,
+    batches: scatter::Encoder,
 }
 
 impl Encoder {
@@ -61,14 +61,14 @@ impl Encoder {
             None => schema.clone(),
             Some(columns) => Arc::new(schema.project(columns)?),
         };
-        let encoder = scatter::Encoder::of(shown)?;
-        Ok(Self { schema, columns, seats, message_rows, encoder })
+        let batches = scatter::Encoder::of(shown)?;
+        Ok(Self { schema, columns, seats, message_rows, batches })
     }
 
     /// What a connection begins with: what there is to know of the session, and the columns.
     pub(super) fn opening(&self, about: &Value) -> Answer {
         let mut answer = vec![metadata(about)];
-        answer.extend_from_slice(self.encoder.preamble());
+        answer.extend_from_slice(self.batches.preamble());
         answer
     }
 
@@ -109,7 +109,7 @@ impl Encoder {
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = self.message_rows.min(batch.num_rows() - from);
-            let data = self.encoder.encode(&batch.slice(from, rows))?;
+            let data = self.batches.encode(&batch.slice(from, rows))?;
             from += rows;
             let mut about = about.clone();
             if from < batch.num_rows() {

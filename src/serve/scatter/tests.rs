@@ -19,11 +19,11 @@ fn policies() -> ArrayRef {
 
 /// Rows with a wide column, a narrow one, bits, and names.
 fn rows(n: usize) -> RecordBatch {
-    let wide: Vec<u8> = (0..n * 800).map(|i| (i % 251) as u8).collect();
+    let wide: Vec<u8> = (0..=250).cycle().take(n * 800).collect();
     let wide = FixedSizeBinaryArray::new(800, Buffer::from_vec(wide), None);
-    let narrow: Int32Array = (0..n as i32).map(|i| (i % 3 > 0).then_some(i)).collect();
+    let narrow: Int32Array = (0..).take(n).map(|i| (i % 3 > 0).then_some(i)).collect();
     let bits: BooleanArray = (0..n).map(|i| Some(i % 5 == 0)).collect();
-    let keys: Int32Array = (0..n as i32).map(|i| Some(i % 2)).collect();
+    let keys: Int32Array = (0..).take(n).map(|i| Some(i % 2)).collect();
     let names = DictionaryArray::new(keys, policies());
     let columns: [(&str, ArrayRef, bool); 5] = [
         ("wide", Arc::new(wide.clone()), false),

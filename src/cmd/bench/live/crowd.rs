@@ -83,12 +83,12 @@ pub(super) async fn create_all(
         By::One => clients.len() * AT_ONCE,
         By::Many(_) => clients.len(),
     };
-    let wanted = load.watchers.div_ceil(2);
-    // What else clients remember would look like memory of the server, whose process is this one.
-    let kept = wanted.div_ceil(at_once.min(games.len()).max(1));
+    let wanted = (load.watchers * games.len()).div_ceil(load.games.max(1));
     let mut creators = JoinSet::new();
     for number in 0..at_once {
         let share = games.clone().skip(number).step_by(at_once).len();
+        // What else clients remember would look like memory of the server, whose process is this one.
+        let kept = (wanted * share).div_ceil(games.len().max(1));
         let client = clients[number % clients.len()].clone();
         creators.spawn(async move {
             match load.by {

@@ -175,8 +175,8 @@ pub(super) struct Lived {
     /// Cores that the server's threads kept busy, and while the watched games were paused.
     server_cores: f64,
     paused_cores: Option<f64>,
-    /// Bytes of memory that a game took, before anybody watched.
-    bytes_per_game: f64,
+    /// Bytes of memory that a game took, before anybody watched; none where what is in flight takes more.
+    bytes_per_game: Option<f64>,
     /// Threads of the process that came with the games and the watchers.
     more_threads: u64,
     /// What is over its limit.
@@ -199,7 +199,7 @@ impl Lived {
         for (what, found, most) in [
             ("milliseconds of lateness (p99)", late, limits.late_p99_ms),
             ("cores", self.server_cores, limits.server_cores),
-            ("bytes a game", self.bytes_per_game, limits.bytes_per_game),
+            ("bytes a game", self.bytes_per_game.unwrap_or(0.0), limits.bytes_per_game),
         ] {
             if found > most {
                 self.missed.push(format!("{found:.2} {what}, at most {most} are wanted"));
@@ -238,15 +238,16 @@ async fn put(load: Load, server: &Server, seconds: f64) -> anyhow::Result<Lived>
     let clients = connect(load, &format!("http://{}", server.address())).await?;
     let since = Instant::now();
     // What grows with the number of games is what a game takes: buffers of requests in flight and of
-    // connections have their size by the time that half of the games are there, and threads that the
-    // first game needs have begun.
-    let half = load.games / 2;
-    let mut seats = crowd::create_all(&clients, load, 0..half).await?;
+    // connections have their size by the time that a fifth of the games are there, and threads that the
+    // first game needs have begun. Tables grow by doubling: the more games, the less that matters.
+    let first = load.games / 5;
+    let mut seats = crowd::create_all(&clients, load, 0..first).await?;
     let (memory, threads_before) = (resident(), threads()?);
-    seats.extend(crowd::create_all(&clients, load, half..load.games).await?);
+    seats.extend(crowd::create_all(&clients, load, first..load.games).await?);
     let created_per_second = float(load.games as u64) / since.elapsed().as_secs_f64();
     let grown = resident().saturating_sub(memory);
-    let bytes_per_game = float(grown) / float((load.games - half) as u64);
+    let is_told = load.limits.bytes_per_game < f64::MAX;
+    let bytes_per_game = is_told.then(|| float(grown) / float((load.games - first) as u64));
     seats.truncate(load.watchers);
     let (stand, stands) = watch::channel(false);
     let mut watchers = JoinSet::new();
@@ -367,9 +368,12 @@ async fn busy_while_paused(seconds: f64) -> anyhow::Result<f64> {
 pub(super) fn print(lived: &[Lived]) {
     for lived in lived {
         println!("{}", lived.load);
+        let bytes = lived.bytes_per_game.map(|bytes| format!("{bytes:.0} bytes a game, "));
         println!(
-            "  {:.0} games/s created and joined, {:.0} bytes a game, {} more threads",
-            lived.created_per_second, lived.bytes_per_game, lived.more_threads
+            "  {:.0} games/s created and joined, {}{} more threads",
+            lived.created_per_second,
+            bytes.unwrap_or_default(),
+            lived.more_threads
         );
         println!(
             "  {:.0} ticks/s, {:.0} updates/s, {:.0} orders/s, {} updates missing, {} overflows",

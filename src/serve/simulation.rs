@@ -266,20 +266,12 @@ impl Beside {
         Ok(())
     }
 
-    /// Goes on with the second half of a step, at whose end its rows are published.
+    /// Goes on with the second half of a step.
     fn refill(&mut self) -> Result<(), ServeError> {
         let simulation = &mut self.simulation;
         for game in simulation.refill()? {
             let GameRecord { ruleset, policies, outcome, .. } = &game;
             self.analytics.add(Source::Simulated, &ruleset.name, policies, outcome);
-        }
-        if simulation.rollout.is_refilling() {
-            return Ok(());
-        }
-        let mut made = std::mem::take(&mut self.left);
-        made.extend(simulation.live.step(simulation.pool.drain())?);
-        if let Some(Ok(place)) = self.batches.as_ref().map(mpsc::Sender::try_reserve) {
-            place.send(made);
         }
         Ok(())
     }
@@ -317,18 +309,19 @@ impl Batch for Beside {
             return Ok(true);
         }
         let Some(batches) = &self.batches else { return Ok(false) };
-        // Nobody else takes places: the one that is free now is still free when the step is over.
         let Ok(place) = batches.try_reserve() else { return Ok(false) };
         let simulation = &mut self.simulation;
+        let mut made = std::mem::take(&mut self.left);
         if simulation.rollout.is_finished() || self.log.is_stopping() {
-            let mut made = std::mem::take(&mut self.left);
             made.extend(simulation.live.finish()?);
             place.send(made);
             self.batches = None;
             return Ok(true);
         }
-        drop(place);
         simulation.advance();
+        // Before anything live is played, whose rows go through the same pool.
+        made.extend(simulation.live.step(simulation.pool.drain())?);
+        place.send(made);
         self.refill()?;
         Ok(true)
     }

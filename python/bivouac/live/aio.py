@@ -77,16 +77,16 @@ class AsyncGameClient:
 
     async def create_many(
         self, games: Iterable[Mapping[str, Any]]
-    ) -> "list[tuple[Game, list[Seat]] | GameError]":
+    ) -> "list[tuple[Game, list[AsyncSeat]] | GameError]":
         """Creates up to 1,000 games in one request; the options of each are those of `create_request`.
 
         Gives for each the game and the seats of its players (`join_as`, `further_players`), or the error
         for which it was not created. What is wrong with one keeps no other from being created."""
         made = await self.do(protocol.create_many(games))
         return [
-            GameError(wire.Reason.Name(one.reason).removeprefix("REASON_"), one.message)
-            if isinstance(one, wire.Failure)
-            else (one[0], [Seat(self, one[0].id, *seat) for seat in one[1]])
+            one
+            if isinstance(one, GameError)
+            else (one[0], [AsyncSeat(self, one[0].id, *seat) for seat in one[1]])
             for one in made
         ]
 

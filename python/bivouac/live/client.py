@@ -92,8 +92,8 @@ class GameClient:
         for which it was not created. What is wrong with one keeps no other from being created."""
         made = self.do(protocol.create_many(games))
         return [
-            GameError(wire.Reason.Name(one.reason).removeprefix("REASON_"), one.message)
-            if isinstance(one, wire.Failure)
+            one
+            if isinstance(one, GameError)
             else (one[0], [Seat(self, one[0].id, *seat) for seat in one[1]])
             for one in made
         ]

@@ -160,19 +160,20 @@ def create(**options: Any) -> Call[Game]:
 Seated = tuple[Game, list[tuple[int, str]]]
 
 
-def create_many(games: Iterable[Mapping[str, Any]]) -> Call[list[Seated | wire.Failure]]:
+def create_many(games: Iterable[Mapping[str, Any]]) -> Call[list[Seated | GameError]]:
     """Creates up to 1,000 games; the options of each are those of `create_request`. Gives for each the
     game and the seats of its players, or why it was not created."""
     request = wire.CreateGamesRequest(games=[create_request(**options) for options in games])
 
-    def one(it: wire.GameCreation) -> Seated | wire.Failure:
+    def one(it: wire.GameCreation) -> Seated | GameError:
         if it.WhichOneof("result") == "failure":
-            return it.failure
+            reason = wire.Reason.Name(it.failure.reason).removeprefix("REASON_")
+            return GameError(reason, it.failure.message)
         made = it.created
         seats = ([made.joined] if made.HasField("joined") else []) + list(made.further)
         return _game(made), [(seat.seat, seat.token) for seat in seats]
 
-    def read(it: wire.CreateGamesResponse) -> list[Seated | wire.Failure]:
+    def read(it: wire.CreateGamesResponse) -> list[Seated | GameError]:
         return [one(game) for game in it.games]
 
     return Call("CreateGames", request, read)

@@ -1,9 +1,9 @@
 //! Messages of Flight whose bodies lie where their columns were made.
 //!
 //! A message of rows is megabytes of columns that are in memory already. To gather them in one place,
-//! and that place in another with the frame of gRPC around it, takes two copies of every byte; on the
-//! machine of `docs/benchmarks.md` these were a fifth of what it cost to play, send and read a row. So a
-//! body is a list of pieces, and what goes to the socket is read from the columns themselves.
+//! and that place in another with the frame of gRPC around it, takes two copies of every byte before
+//! the connection makes its own. So a body is a list of pieces, and what the connection is given are
+//! the columns themselves.
 
 mod body;
 mod methods;

@@ -27,7 +27,8 @@ use tonic::{Code, transport::Channel};
 
 use crate::{
     client::{
-        Batch, Rows, assert_whole, config, connect, games, read, rows, stats_until, with_server,
+        Batch, Row, Rows, assert_whole, config, connect, games, read, rows, stats_until,
+        with_server,
     },
     common::{folder, shown},
 };
@@ -78,6 +79,29 @@ fn by_tick(batches: &[RecordBatch]) -> BTreeMap<(u8, u32), RecordBatch> {
         }
     }
     found
+}
+
+#[test]
+fn no_simulated_row_is_lost_when_many_games_end_together_beside_a_collected_one() {
+    let mut simulated = games(3000);
+    // All end in the same steps, in which the live game goes on.
+    (simulated.at_once, simulated.spec.max_ticks) = (1000, 3);
+    with_server(&config(), simulated, async |uri| {
+        let live = CreateGameRequest {
+            policies: vec!["random".to_owned(); 2],
+            max_ticks: 100_000,
+            ..request(9)
+        };
+        let live = create(&uri, live).await;
+        let mut stream = Rows::open(&uri, FOLLOW).await.unwrap();
+        let mut found = Vec::new();
+        while found.iter().filter(|row: &&Row| row.is_last).count() < 6000 {
+            let batch = stream.next().await.unwrap().unwrap();
+            assert_eq!(batch.dropped, 0);
+            found.extend(rows(&[batch]).into_iter().filter(|row| row.episode != live));
+        }
+        assert_whole(&found, 3000);
+    });
 }
 
 #[test]

@@ -72,6 +72,14 @@ def test_many_games_are_created_with_one_request(client):
     assert {listed.game_id for listed in client.list(["running"])} == {game.id, other.id}
     assert bob.state().seat == 1
 
+    async def of_coroutines():
+        async with AsyncGameClient(client.target) as other:
+            (_, seats), failed = await other.create_many([wanted, {**wanted, "turn_ms": 2**32 - 1}])
+            assert isinstance(failed, GameError) and failed.reason == "INVALID_ARGUMENT"
+            return (await seats[1].state()).seat
+
+    assert asyncio.run(of_coroutines()) == 1
+
 
 def test_who_creates_a_game_can_join_it_in_the_same_request(client):
     game, seat = client.create_and_join("ada", policies=["random"], pace="lockstep", size=(6, 6))

@@ -200,7 +200,7 @@ def test_a_server_that_wants_a_token_gets_it(serve):
 def test_the_client_for_asyncio_does_all_that_the_other_does(client):
     async def govern():
         async with AsyncGameClient(client.target) as other:
-            game = await other.create(players=2, pace="lockstep", spectators=True)
+            game = await other.create(players=2, pace="lockstep", spectators=True, turn_ms=10_000)
             seats = [await other.join(game.id, name) for name in ("ada", "bob")]
             assert [seat.seat for seat in seats] == [0, 1]
             assert [info.game_id async for info in other.list(["running"])] == [game.id]

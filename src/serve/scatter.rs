@@ -6,23 +6,17 @@
 //! the columns themselves.
 
 mod body;
+mod encoder;
 mod methods;
 
 use std::sync::Arc;
 
-use arrow::{
-    array::RecordBatch,
-    buffer::Buffer,
-    datatypes::SchemaRef,
-    error::ArrowError,
-    ipc::{root_as_message, writer::StreamEncoder},
-};
 use arrow_flight::FlightData;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::{Message, encode_length_delimiter, length_delimiter_len};
 use tonic::Status;
 
-pub(super) use self::methods::Methods;
+pub(super) use self::{encoder::Encoder, methods::Methods};
 
 /// Bytes from which on a column is sent from where it lies: to copy fewer costs less than a frame of
 /// HTTP/2 of their own.
@@ -121,115 +115,6 @@ impl From<Scattered> for FlightData {
         }
         Self { data_header, app_metadata, data_body: data_body.into(), flight_descriptor: None }
     }
-}
-
-/// Memory of an array, as [`Bytes`] keep it.
-struct Shown(Buffer);
-
-impl AsRef<[u8]> for Shown {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// Encodes batches of one schema, with the same dictionaries in all of them.
-pub(super) struct Encoder {
-    encoder: StreamEncoder,
-    preamble: Vec<Scattered>,
-}
-
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").finish_non_exhaustive()
-    }
-}
-
-impl Encoder {
-    /// For batches like this one, which has no rows and the dictionaries of all to come.
-    ///
-    /// # Errors
-    ///
-    /// [`ArrowError`] for columns that cannot be sent.
-    pub(super) fn like(empty: &RecordBatch) -> Result<Self, ArrowError> {
-        let mut encoder = StreamEncoder::try_new(&empty.schema())?;
-        let mut preamble = messages(encoder.encode(empty)?)?;
-        preamble.pop();
-        Ok(Self { encoder, preamble })
-    }
-
-    /// For batches of a schema without dictionaries.
-    ///
-    /// # Errors
-    ///
-    /// As [`Encoder::like`].
-    pub(super) fn of(schema: SchemaRef) -> Result<Self, ArrowError> {
-        Self::like(&RecordBatch::new_empty(schema))
-    }
-
-    /// What a stream sends before its first batch: the schema, and the dictionaries if there are any.
-    pub(super) fn preamble(&self) -> &[Scattered] {
-        &self.preamble
-    }
-
-    /// A batch as a message, whose wide columns are shown and not copied.
-    ///
-    /// # Errors
-    ///
-    /// [`ArrowError`] for a batch that is not like those that the encoder was made for.
-    pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<Scattered, ArrowError> {
-        let mut messages = messages(self.encoder.encode(batch)?)?;
-        let message = messages.pop().filter(|_| messages.is_empty());
-        message.ok_or_else(|| {
-            let reason = "the values of a dictionary changed while streams were open";
-            ArrowError::IpcError(reason.to_owned())
-        })
-    }
-}
-
-/// The messages in what Arrow writes into a stream: of each the mark of its beginning, four bytes,
-/// the length of its header, four more, its header and its body, with what fills them up.
-fn messages(buffers: Vec<Buffer>) -> Result<Vec<Scattered>, ArrowError> {
-    let malformed = |reason: &str| ArrowError::IpcError(format!("an encoded message {reason}"));
-    let mut messages = Vec::new();
-    // Columns without rows are among them.
-    let mut buffers = buffers.into_iter().filter(|buffer| !buffer.is_empty());
-    while let Some(prefix) = buffers.next() {
-        let len = prefix.get(4..8).and_then(|len| <[u8; 4]>::try_from(len).ok());
-        let len = len.ok_or_else(|| malformed("begins in another way"))?;
-        let len = u32::from_le_bytes(len) as usize;
-        let mut header = Vec::with_capacity(len);
-        while header.len() < len {
-            header.extend_from_slice(&buffers.next().ok_or_else(|| malformed("has no header"))?);
-        }
-        let parsed = root_as_message(&header).map_err(|error| malformed(&error.to_string()))?;
-        let body_len = usize::try_from(parsed.bodyLength()).unwrap_or(0);
-        let body =
-            body(&mut buffers, body_len).ok_or_else(|| malformed("is shorter than it says"))?;
-        let (header, app_metadata) = (header.into(), Bytes::new());
-        messages.push(Scattered { header, app_metadata, body, body_len });
-    }
-    Ok(messages)
-}
-
-/// A body of so many bytes: wide columns as they are, and what lies between them together.
-fn body(buffers: &mut impl Iterator<Item = Buffer>, len: usize) -> Option<Arc<[Bytes]>> {
-    let (mut pieces, mut narrow, mut left) = (Vec::new(), BytesMut::new(), len);
-    while left > 0 {
-        let buffer = buffers.next()?;
-        left = left.checked_sub(buffer.len())?;
-        if buffer.len() < WIDE {
-            narrow.extend_from_slice(&buffer);
-            continue;
-        }
-        if !narrow.is_empty() {
-            pieces.push(narrow.split().freeze());
-        }
-        pieces.push(Bytes::from_owner(Shown(buffer)));
-    }
-    if !narrow.is_empty() {
-        pieces.push(narrow.freeze());
-    }
-    Some(pieces.into())
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@ use std::{pin::Pin, sync::Arc, task::Context};
 
 use arrow::{
     array::{
-        ArrayRef, AsArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array,
-        StringArray,
+        ArrayRef, AsArray, BinaryArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray,
+        FixedSizeListArray, Float32Array, Int32Array, RecordBatch, StringArray,
     },
-    datatypes::{DataType, Int32Type},
+    buffer::Buffer,
+    datatypes::{DataType, Field, Int32Type},
+    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
 };
 use arrow_flight::{decode::FlightRecordBatchStream, error::FlightError};
 use http_body::Body as _;
@@ -17,7 +19,7 @@ fn policies() -> ArrayRef {
     Arc::new(StringArray::from(vec!["random", "hunter"]))
 }
 
-/// Rows with a wide column, a narrow one, bits, and names.
+/// Rows with a column of each type that rows have, wide and narrow, with nulls and without.
 fn rows(n: usize) -> RecordBatch {
     let wide: Vec<u8> = (0..=250).cycle().take(n * 800).collect();
     let wide = FixedSizeBinaryArray::new(800, Buffer::from_vec(wide), None);
@@ -25,12 +27,24 @@ fn rows(n: usize) -> RecordBatch {
     let bits: BooleanArray = (0..n).map(|i| Some(i % 5 == 0)).collect();
     let keys: Int32Array = (0..).take(n).map(|i| Some(i % 2)).collect();
     let names = DictionaryArray::new(keys, policies());
-    let columns: [(&str, ArrayRef, bool); 5] = [
+    let bytes = |i: usize| (!i.is_multiple_of(4)).then(|| vec![7; i % 9 * 100]);
+    let rare: BinaryArray = (0..n).map(bytes).collect();
+    let texts: StringArray = (0..n).map(|i| Some("text".repeat(i % 3))).collect();
+    let unseen: BooleanArray = (0..n).map(|i| (i % 7 > 0).then_some(i % 2 == 0)).collect();
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let values: Float32Array =
+        (0_u16..999).cycle().take(n * 300).map(|i| Some(f32::from(i))).collect();
+    let dense = FixedSizeListArray::new(item, 300, Arc::new(values), None);
+    let columns: [(&str, ArrayRef, bool); 9] = [
         ("wide", Arc::new(wide.clone()), false),
         ("wider", Arc::new(wide), false),
         ("narrow", Arc::new(narrow), true),
         ("bits", Arc::new(bits), false),
         ("name", Arc::new(names), false),
+        ("rare", Arc::new(rare), true),
+        ("text", Arc::new(texts), false),
+        ("unseen", Arc::new(unseen), true),
+        ("dense", Arc::new(dense), false),
     ];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
@@ -106,7 +120,8 @@ fn wide_columns_are_sent_from_where_they_lie() {
     let message = encoder().encode(&batch).unwrap();
     let (pieces, _) = sent(vec![Ok(message)]);
     assert!(pieces.iter().any(|piece| piece.as_ptr() == lies_at));
-    assert!(pieces.len() <= 4, "{} pieces", pieces.len());
+    // Four wide columns, and what is before and between them.
+    assert!(pieces.len() <= 8, "{} pieces", pieces.len());
     assert!(pieces.iter().all(|piece| !piece.is_empty()), "clients refuse many empty frames");
 }
 
@@ -135,6 +150,35 @@ async fn rows_read_back_as_they_were_also_from_parts_of_batches() {
         let messages = messages.into_iter().map(FlightData::from);
         assert_eq!(read(messages.collect()).await, [batch]);
     }
+}
+
+#[test]
+fn the_bytes_of_a_batch_are_those_that_arrow_writes() {
+    let (generator, options) = (IpcDataGenerator::default(), IpcWriteOptions::default());
+    let mut encoder = encoder();
+    let whole = rows(1000);
+    for (from, n) in [(0, 1000), (0, 1), (0, 0), (3, 500), (997, 3), (8, 16), (64, 64)] {
+        let batch = whole.slice(from, n);
+        let mut tracker = DictionaryTracker::new(false);
+        generator.schema_to_bytes_with_dictionary_tracker(&batch.schema(), &mut tracker, &options);
+        let mut context = IpcWriteContext::default();
+        let (_, theirs) = generator.encode(&batch, &mut tracker, &options, &mut context).unwrap();
+        let ours = FlightData::from(encoder.encode(&batch).unwrap());
+        assert_eq!(ours.data_header, theirs.ipc_message, "{n} rows from {from}");
+        assert_eq!(ours.data_body, theirs.arrow_data, "{n} rows from {from}");
+    }
+}
+
+#[test]
+fn other_columns_than_those_it_began_with_are_refused() {
+    let mut encoder = encoder();
+    let mut columns: Vec<_> = (0..9).collect();
+    columns.swap(0, 2);
+    assert!(encoder.encode(&rows(4).project(&columns).unwrap()).is_err());
+    assert!(encoder.encode(&rows(4).project(&columns[..8]).unwrap()).is_err());
+    let tree = Arc::new(Field::new("tree", DataType::Struct(Vec::<Field>::new().into()), true));
+    let schema = Arc::new(arrow::datatypes::Schema::new(vec![tree]));
+    assert!(Encoder::of(schema).is_err());
 }
 
 #[test]

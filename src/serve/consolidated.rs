@@ -18,6 +18,9 @@ use tonic::transport::server::Connected;
 /// Bytes that leave together at most.
 const TOGETHER: usize = 128 << 10;
 
+/// Bytes of one write from which on it is not copied, but leaves from where it lies, after what waits.
+const LARGE: usize = 32 << 10;
+
 /// A connection that puts what is written to it together.
 #[derive(Debug)]
 pub(super) struct Consolidated<S> {
@@ -47,13 +50,44 @@ impl<S: AsyncWrite + Unpin> Consolidated<S> {
             }
             self.left += written;
         }
-        let needed = mem::take(&mut self.left);
-        if needed < self.waiting.capacity() / 4 {
+        self.all_left();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Forgets what waited.
+    fn all_left(&mut self) {
+        self.left = 0;
+        if self.waiting.len() < self.waiting.capacity() / 4 {
             // A connection that says little again needs little memory.
             self.waiting = Vec::new();
         }
         self.waiting.clear();
-        Poll::Ready(Ok(()))
+    }
+
+    /// Lets all that waits leave, and as much of these as the connection takes with it.
+    fn poll_leave_before(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let waiting = &self.waiting[self.left..];
+            let before = waiting.len();
+            // HTTP/2 writes two slices: the head of a frame, and what is in it.
+            let mut all = [IoSlice::new(waiting); 4];
+            let more = slices.len().min(all.len() - 1);
+            all[1..=more].copy_from_slice(&slices[..more]);
+            let inner = Pin::new(&mut self.inner);
+            let written = ready!(inner.poll_write_vectored(context, &all[..=more]))?;
+            if written > before || before == 0 {
+                self.all_left();
+                return Poll::Ready(Ok(written - before));
+            }
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.left += written;
+        }
     }
 }
 
@@ -88,11 +122,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Consolidated<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        if len >= LARGE {
+            return self.poll_leave_before(context, slices);
+        }
         if self.waiting.len() + len > TOGETHER {
             ready!(self.poll_leave(context))?;
-        }
-        if len >= TOGETHER {
-            return Pin::new(&mut self.inner).poll_write_vectored(context, slices);
         }
         for slice in slices {
             self.waiting.extend_from_slice(slice);
@@ -238,5 +272,16 @@ mod tests {
         let large = vec![1; TOGETHER];
         assert_eq!(write(&mut connection, &large), Poll::Ready(TOGETHER));
         assert_eq!(connection.inner.writes, [b"first".to_vec(), large]);
+    }
+
+    #[test]
+    fn what_is_large_leaves_after_what_waits_however_little_is_taken_at_a_time() {
+        let mut connection = connection(3);
+        assert!(write(&mut connection, b"first").is_ready());
+        let large = vec![1; LARGE];
+        assert_eq!(write(&mut connection, &large), Poll::Ready(3));
+        assert_eq!(connection.inner.writes, [b"fir".to_vec(), b"st".to_vec(), vec![1; 3]]);
+        connection.inner.is_full = true;
+        assert!(write(&mut connection, &large).is_pending());
     }
 }

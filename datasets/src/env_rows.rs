@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{
-        ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float32Array, Int32Array,
-        RecordBatch, UInt8Array, UInt32Array, UInt64Array, new_null_array,
-    },
+    array::{ArrayRef, BinaryArray, FixedSizeBinaryArray, RecordBatch, new_null_array},
     buffer::Buffer,
-    datatypes::{DataType, Field, Schema, SchemaRef, ToByteSlice},
+    datatypes::{
+        DataType, Field, Float32Type, Int32Type, Schema, SchemaRef, ToByteSlice, UInt8Type,
+        UInt32Type, UInt64Type,
+    },
     error::ArrowError,
 };
 use bytes::Bytes;
@@ -21,7 +21,10 @@ use systems::{
     rows::{PLANES, RowFormat, flag},
 };
 
-use crate::schema::{self, column};
+use crate::{
+    narrow::Narrow,
+    schema::{self, column},
+};
 
 /// Why an action was played as a pass: a number of [`systems::envs::Refusal`].
 pub const REFUSED: &str = "refused";
@@ -70,44 +73,47 @@ pub fn batch(
         let row_bytes = i32::try_from(row_bytes).expect("a row has less than 32 KiB");
         Arc::new(FixedSizeBinaryArray::new(row_bytes, buffer, None))
     };
-    let u32s = |values: &[u32]| -> ArrayRef { Arc::new(UInt32Array::from(values.to_vec())) };
-    let flags = |wanted: u8| -> ArrayRef {
-        let is_set = frame.flags().iter().map(|flags| Some(flags & wanted != 0));
-        Arc::new(is_set.collect::<BooleanArray>())
-    };
-    let side = |side: usize| -> ArrayRef {
-        Arc::new(frame.size().iter().map(|size| size[side]).collect::<UInt8Array>())
-    };
-    let array = |name: &str| -> ArrayRef {
+    let (rows, flags) = (frame.rows(), frame.flags());
+    let mut narrow = Narrow::with_room(rows, schema.fields().len(), 4);
+    // A wide column, or none for one that was put among the narrow ones.
+    let mut array = |name: &str| -> Option<ArrayRef> {
+        let mut flagged = |wanted: u8| narrow.put_bits(|row| flags[row] & wanted != 0);
         match name {
-            column::EPISODE_ID => Arc::new(UInt64Array::from(frame.episode().to_vec())),
-            column::AGENT_ID => Arc::new(frame_seats(frame, seats)),
-            column::STEP => u32s(frame.step()),
-            column::ARMY => wide(|f| f.army().to_byte_slice(), format.tiles() * 2),
+            column::ARMY => return Some(wide(|f| f.army().to_byte_slice(), format.tiles() * 2)),
             column::PLANES => {
-                wide(|f| f.planes().to_byte_slice(), PLANES.len() * format.words() * 8)
+                let row_bytes = PLANES.len() * format.words() * 8;
+                return Some(wide(|f| f.planes().to_byte_slice(), row_bytes));
             }
             column::ACTION_MASK => {
-                wide(|f| f.mask().to_byte_slice(), format.mask_planes() * format.words() * 8)
+                let row_bytes = format.mask_planes() * format.words() * 8;
+                return Some(wide(|f| f.mask().to_byte_slice(), row_bytes));
             }
-            column::OWNER => wide(Frame::owner, format.tiles()),
-            column::ARMY_EXACT => exact_armies(frame),
-            column::ACTION => Arc::new(Int32Array::from(frame.action().to_vec())),
-            column::REWARD => Arc::new(Float32Array::from(frame.reward().to_vec())),
-            column::TERMINATED => flags(flag::TERMINATED),
-            column::TRUNCATED => flags(flag::TRUNCATED),
-            column::IS_FIRST => flags(flag::FIRST),
-            column::LAND => u32s(frame.land()),
-            column::ARMY_TOTAL => u32s(frame.army_total()),
-            column::OPP_LAND => u32s(frame.opponent_land()),
-            column::OPP_ARMY => u32s(frame.opponent_army()),
-            column::HEIGHT => side(0),
-            column::WIDTH => side(1),
-            REFUSED => Arc::new(UInt8Array::from(frame.refused().to_vec())),
-            _ => flags(flag::ACTIVE),
+            column::OWNER => return Some(wide(Frame::owner, format.tiles())),
+            column::ARMY_EXACT => return Some(exact_armies(frame)),
+            column::TERMINATED => flagged(flag::TERMINATED),
+            column::TRUNCATED => flagged(flag::TRUNCATED),
+            column::IS_FIRST => flagged(flag::FIRST),
+            ACTIVE => flagged(flag::ACTIVE),
+            column::EPISODE_ID => narrow.put::<UInt64Type>(frame.episode()),
+            column::AGENT_ID => {
+                narrow.put_each::<UInt8Type>(seats.iter().copied().cycle().take(rows));
+            }
+            column::STEP => narrow.put::<UInt32Type>(frame.step()),
+            column::ACTION => narrow.put::<Int32Type>(frame.action()),
+            column::REWARD => narrow.put::<Float32Type>(frame.reward()),
+            column::LAND => narrow.put::<UInt32Type>(frame.land()),
+            column::ARMY_TOTAL => narrow.put::<UInt32Type>(frame.army_total()),
+            column::OPP_LAND => narrow.put::<UInt32Type>(frame.opponent_land()),
+            column::OPP_ARMY => narrow.put::<UInt32Type>(frame.opponent_army()),
+            column::HEIGHT => narrow.put_each::<UInt8Type>(frame.size().iter().map(|s| s[0])),
+            column::WIDTH => narrow.put_each::<UInt8Type>(frame.size().iter().map(|s| s[1])),
+            _ => narrow.put::<UInt8Type>(frame.refused()),
         }
+        None
     };
-    let arrays = schema.fields().iter().map(|field| array(field.name())).collect();
+    let arrays: Vec<_> = schema.fields().iter().map(|field| array(field.name())).collect();
+    let mut narrow = narrow.into_arrays();
+    let arrays = arrays.into_iter().filter_map(|wide| wide.or_else(|| narrow.next())).collect();
     RecordBatch::try_new(schema.clone(), arrays)
 }
 
@@ -121,11 +127,6 @@ impl AsRef<[u8]> for Shown {
     fn as_ref(&self) -> &[u8] {
         (self.column)(&self.frame)
     }
-}
-
-/// The seat of each row.
-fn frame_seats(frame: &Frame, seats: &[u8]) -> UInt8Array {
-    seats.iter().copied().cycle().take(frame.rows()).collect()
 }
 
 /// Armies of the rows where one is too large for the army plane.

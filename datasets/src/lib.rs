@@ -31,6 +31,7 @@ pub mod live;
 pub mod merge;
 pub mod minari;
 pub mod moves;
+mod narrow;
 mod overlap;
 mod parquet_files;
 mod parquet_input;

@@ -25,7 +25,7 @@ use arrow::{
 };
 use systems::rows::{RowBatch, RowFormat, flag};
 
-use self::pool::RowPool;
+use self::{arrays::Constants, pool::RowPool};
 use crate::{block::one_name, schema};
 
 /// Rows of one step of a run of games.
@@ -75,21 +75,27 @@ pub type PolicyNumber = Box<dyn Fn(u64, usize) -> usize + Send>;
 pub struct LiveRows {
     schema: SchemaRef,
     policies: ArrayRef,
-    ruleset: String,
+    constants: Constants,
     policy_number: PolicyNumber,
     pool: Arc<RowPool>,
     waiting: Vec<RowBatch>,
 }
 
-/// What came of a row: where the next row of its agent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// The row is the last of its episode: no action was taken on it.
-    Last,
-    /// The batch and the row in it that tell the action and what it led to.
-    Told(usize, usize),
-    /// Nobody will ever tell: the game was taken away.
-    Unknown,
+/// What came of a row.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    action: i32,
+    reward: f32,
+    /// How the action ended the episode, as [`flag`]s.
+    flags: u8,
+    /// Whether it is known: of a game that was taken away nobody will ever tell.
+    is_known: bool,
+}
+
+impl Outcome {
+    /// That of the last row of an episode, on which no action is taken.
+    const LAST: Self = Self { action: -1, reward: 0.0, flags: 0, is_known: true };
+    const UNKNOWN: Self = Self { is_known: false, ..Self::LAST };
 }
 
 impl LiveRows {
@@ -106,7 +112,7 @@ impl LiveRows {
         Self {
             schema: schema::experiences(&format),
             policies: Arc::new(StringArray::from(policies.to_vec())),
-            ruleset: ruleset.to_owned(),
+            constants: Constants::new(ruleset),
             policy_number,
             pool,
             waiting: Vec::new(),
@@ -131,11 +137,12 @@ impl LiveRows {
     /// Arrays that do not fit the columns, which would be an error of this module.
     pub fn step(&mut self, next: Vec<RowBatch>) -> Result<Vec<LiveBatch>, ArrowError> {
         let waiting = std::mem::take(&mut self.waiting);
-        let mut search = Search::new(&next);
+        let (mut search, mut outcomes) = (Search::new(&next), Vec::new());
         let mut done = Vec::with_capacity(waiting.len());
         for batch in waiting {
-            let outcomes: Vec<_> = (0..batch.len).map(|row| search.outcome(&batch, row)).collect();
-            done.extend(self.complete(batch, &outcomes, &next)?);
+            outcomes.clear();
+            outcomes.extend((0..batch.len).map(|row| search.outcome(&batch, row)));
+            done.extend(self.complete(batch, &outcomes)?);
         }
         self.waiting = next;
         Ok(done)
@@ -152,27 +159,23 @@ impl LiveRows {
 
     /// The rows of a batch whose outcomes are known; none if there are none.
     fn complete(
-        &self,
+        &mut self,
         batch: RowBatch,
         outcomes: &[Outcome],
-        next: &[RowBatch],
     ) -> Result<Option<LiveBatch>, ArrowError> {
-        let games = UInt64Array::from(batch.game[..batch.len].to_vec());
-        let keys: Vec<i32> = (0..batch.len).map(|row| self.policy_key(&batch, row)).collect();
-        let columns = arrays::columns(batch, outcomes, next, (keys, &self.policies), &self.pool);
+        let rows = batch.len;
+        self.constants.reach(rows);
+        let rulesets = self.constants.rulesets(rows);
+        let policies = (&self.policy_number, &self.policies);
+        let (columns, games) =
+            arrays::columns(batch, outcomes, policies, &self.constants, &self.pool);
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
-        let rulesets = one_ruleset(&self.ruleset, rows.num_rows());
         let mut done = LiveBatch { rows, games, rulesets };
-        if outcomes.contains(&Outcome::Unknown) {
-            let known = outcomes.iter().map(|&outcome| Some(outcome != Outcome::Unknown));
+        if outcomes.iter().any(|outcome| !outcome.is_known) {
+            let known = outcomes.iter().map(|outcome| Some(outcome.is_known));
             done = done.marked(&known.collect())?;
         }
         Ok((done.rows.num_rows() > 0).then_some(done))
-    }
-
-    fn policy_key(&self, batch: &RowBatch, row: usize) -> i32 {
-        let number = (self.policy_number)(batch.game[row], usize::from(batch.agent[row]));
-        i32::try_from(number).unwrap_or(0)
     }
 }
 
@@ -194,7 +197,7 @@ impl<'a> Search<'a> {
 
     fn outcome(&mut self, batch: &RowBatch, row: usize) -> Outcome {
         if batch.flags[row] & (flag::TERMINATED | flag::TRUNCATED) != 0 {
-            return Outcome::Last;
+            return Outcome::LAST;
         }
         let agent = (batch.episode[row], batch.agent[row]);
         let found = match self.at_hand() {
@@ -203,9 +206,10 @@ impl<'a> Search<'a> {
             }
             _ => self.index().get(&agent).copied(),
         };
-        found.map_or(Outcome::Unknown, |(b, r)| {
+        found.map_or(Outcome::UNKNOWN, |(b, r)| {
             (self.batch, self.row) = (b, r + 1);
-            Outcome::Told(b, r)
+            let RowBatch { action, reward, flags, .. } = &self.next[b];
+            Outcome { action: action[r], reward: reward[r], flags: flags[r], is_known: true }
         })
     }
 

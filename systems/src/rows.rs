@@ -67,8 +67,11 @@ pub mod flag {
     pub const ACTIVE: u8 = 32;
 }
 
-/// Rows that a run of games writes at most: with two players, games are shared out by the 128.
-pub const BATCH_ROWS: usize = 256;
+/// Rows that a run of games writes at most, whatever their sink asks for.
+pub const BATCH_ROWS: usize = 512;
+
+/// The same, unless their sink asks for more: with two players, games are shared out by the 128.
+pub(crate) const USUAL_ROWS: usize = 256;
 
 /// Rows to leave free behind each agent's rows of a [`RowBlock`]: a plane is written as whole words
 /// of its class, up to 15 more than the format has, and the shortest row has 4 words.
@@ -225,6 +228,15 @@ fn column<T: Copy>(value: T, rows: usize) -> Box<[T]> {
 /// Called from many threads. A batch covers one run of games of one class; `place` numbers the
 /// runs of a step in an order that does not depend on threads.
 pub trait RowSink: Send + Sync {
+    /// Rows that a run of games of this format writes at most, up to [`BATCH_ROWS`]. Runs are what
+    /// threads share out.
+    ///
+    /// Few enough, unless a sink has reasons for more, that the buffer that comes back is still in
+    /// the second-level cache (1 MiB), beside the games.
+    fn batch_rows(&self, format: RowFormat) -> usize {
+        ((384 << 10) / format.row_bytes().max(1)).min(USUAL_ROWS)
+    }
+
     /// An empty batch with room for `rows` rows, from a pool if there is one.
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch;
 

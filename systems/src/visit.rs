@@ -20,16 +20,12 @@ use crate::{
     reset::{Renewal, reset},
     reward::Reward,
     row_writer::RowWriter,
-    rows::{BATCH_ROWS, RowBatch, RowFormat, SharedSink},
+    rows::{BATCH_ROWS, RowBatch, RowFormat, SharedSink, USUAL_ROWS},
     rules::{ruleset::Rules, shape::Shape},
     schedule::Phase,
     slots::{Inbox, SlotRange, Slots},
     turn::turn,
 };
-
-/// Bytes of rows that one worker writes before it hands them on, so that the buffer it gets back
-/// is still in the second-level cache (1 MiB), beside the games it reads.
-const BATCH_BYTES: usize = 384 << 10;
 
 /// Up to this many games stay in the second-level cache (1 MiB), where asking for them early only
 /// costs instructions.
@@ -213,7 +209,7 @@ fn class_place<const K: usize, const P: usize, A: Cell>() -> u64 {
 }
 
 fn games_per_chunk(outbox: &Outbox, seats: usize) -> usize {
-    let rows = BATCH_BYTES / outbox.format.row_bytes().max(1);
+    let rows = outbox.sink.as_ref().map_or(USUAL_ROWS, |sink| sink.batch_rows(outbox.format));
     (rows.min(BATCH_ROWS) / seats).max(1)
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arrow::{buffer::Buffer, datatypes::ArrowNativeType};
-use systems::rows::{Aligned, RowBatch, RowFormat, RowSink};
+use systems::rows::{Aligned, BATCH_ROWS, RowBatch, RowFormat, RowSink};
 
 /// Where a world's rows go, and where the memory for them comes from.
 ///
@@ -91,6 +91,12 @@ impl RowPool {
 }
 
 impl RowSink for RowPool {
+    /// A batch becomes a message, of which a client reads an eighth more rows a second when they have
+    /// 800 KiB than when they have 400.
+    fn batch_rows(&self, format: RowFormat) -> usize {
+        ((800 << 10) / format.row_bytes().max(1)).min(BATCH_ROWS)
+    }
+
     fn take(&self, format: RowFormat, rows: usize) -> RowBatch {
         let mut pool = self.lock();
         let (Some(mut batch), Some(wide)) = (pool.husks.pop(), pool.free()) else {

@@ -9,6 +9,13 @@ use arrow_flight::{
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 
+/// Bytes of a frame at most. Unless a client asks for more they are 16 KiB, and what they cost counts.
+const FRAME: u32 = 256 << 10;
+
+/// Bytes that may be on their way in one stream. With more of them what eight clients wait for does
+/// not fit the cache.
+const WINDOW: u32 = 1 << 20;
+
 /// What was read in some time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Read {
@@ -29,8 +36,9 @@ impl Read {
 
 async fn connect(uri: &str) -> anyhow::Result<FlightServiceClient<Channel>> {
     let channel = Channel::from_shared(uri.to_owned())?
-        .initial_stream_window_size(8 << 20)
-        .initial_connection_window_size(16 << 20)
+        .max_frame_size(FRAME)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
         .connect()
         .await?;
     Ok(FlightServiceClient::new(channel).max_decoding_message_size(64 << 20))

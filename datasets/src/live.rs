@@ -17,10 +17,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt64Array,
+        Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray,
+        UInt64Array,
     },
     compute::{filter, filter_record_batch},
-    datatypes::{Int32Type, SchemaRef},
+    datatypes::{DataType, Int32Type, SchemaRef},
     error::ArrowError,
 };
 use systems::rows::{RowBatch, RowFormat, flag};
@@ -45,6 +46,23 @@ impl LiveBatch {
     pub fn slice(&self, first: usize, len: usize) -> Self {
         let rulesets = self.rulesets.slice(first, len);
         Self { rows: self.rows.slice(first, len), games: self.games.slice(first, len), rulesets }
+    }
+
+    /// Bytes of memory that it keeps: of each wide column all, which may be more than its rows take;
+    /// of narrow ones, which share an allocation, what the rows take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows = self.rows.num_rows();
+        let column = |array: &ArrayRef| match array.data_type() {
+            DataType::Boolean => rows.div_ceil(8),
+            DataType::Dictionary(..) => rows * size_of::<i32>(),
+            other => match other.primitive_width() {
+                Some(bytes) => rows * bytes,
+                None => array.get_array_memory_size(),
+            },
+        };
+        let beside = rows * (size_of::<u64>() + size_of::<i32>());
+        self.rows.columns().iter().map(column).sum::<usize>() + beside
     }
 
     /// The rows that are marked.

@@ -207,7 +207,7 @@ impl Log {
     /// Adds a batch when there is room for it. Returns whether it is in the ring; rows that are not
     /// have numbers all the same, so that every stream is told how many it missed.
     pub fn publish(&self, batch: LiveBatch, wait: Wait) -> bool {
-        let bytes = batch.rows.get_array_memory_size();
+        let bytes = batch.bytes();
         let mut state = self.lock();
         let reserve = if wait == Wait::Never { self.config.capacity / 4 } else { 0 };
         let most = self.config.capacity + reserve;

@@ -135,6 +135,20 @@ fn check(games: u64, players: usize, at_once: usize) {
 }
 
 #[test]
+fn memory_that_columns_share_is_counted_once() {
+    // Whose rows are as many as the batches have room for.
+    let (batches, _) = play(&spec(16, 2), 2, 16, 1);
+    let whole: Vec<_> = batches.iter().filter(|batch| batch.rows.num_rows() == 32).collect();
+    assert!(!whole.is_empty());
+    let row_bytes = format(2).row_bytes();
+    for batch in whole {
+        let bytes = batch.bytes();
+        assert!(bytes >= 32 * row_bytes, "{bytes}");
+        assert!(bytes <= 32 * (row_bytes + 100) + 2_000, "{bytes}");
+    }
+}
+
+#[test]
 fn live_rows_of_duels_are_those_of_a_dataset() {
     check(30, 2, 8);
 }

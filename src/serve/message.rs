@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     filter::Versions,
     scatter::{self, Scattered},
+    ticket::Compression,
 };
 
 /// What a batch says of itself, as JSON in `app_metadata`.
@@ -87,7 +88,11 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// `policies` are the values of the dictionary in all batches to come.
-    pub(super) fn new(schema: &SchemaRef, policies: &ArrayRef) -> Result<Self, ArrowError> {
+    pub(super) fn new(
+        schema: &SchemaRef,
+        policies: &ArrayRef,
+        compression: Option<Compression>,
+    ) -> Result<Self, ArrowError> {
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             if field.name() == column::POLICY {
                 let keys = Int32Array::from(Vec::<i32>::new());
@@ -97,7 +102,7 @@ impl Encoder {
             }
         });
         let empty = RecordBatch::try_new(schema.clone(), columns.collect())?;
-        Ok(Self { encoder: scatter::Encoder::like(&empty)?, empty })
+        Ok(Self { encoder: scatter::Encoder::like(&empty, compression)?, empty })
     }
 
     /// What a stream sends before its first batch.

@@ -47,6 +47,7 @@ pub mod stats;
 mod status;
 mod stream;
 pub mod ticket;
+mod unpacked;
 
 pub use error::ServeError;
 pub use server::{Server, ServerConfig, Tls};

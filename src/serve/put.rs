@@ -43,6 +43,7 @@ use super::{
     put_rows::RowCheck,
     put_turns::{Turn, Turns},
     stats::PutStats,
+    unpacked,
 };
 
 /// Agents' episodes of which the last row is remembered; the oldest are forgotten first.
@@ -453,6 +454,7 @@ async fn take_all(
     batches: Streaming<FlightData>,
     out: mpsc::Sender<Result<PutResult, Status>>,
 ) -> Result<(), ServeError> {
+    let batches = batches.map(|data| data.and_then(|data| unpacked::check(&data).map(|()| data)));
     let mut batches = FlightDataDecoder::new(batches.map(|data| data.map_err(FlightError::from)));
     let (mut next, mut stopped) = (0, taker.stopped.clone());
     loop {

@@ -124,16 +124,19 @@ impl Shares {
             );
             return Err(malformed("batch_rows", reason));
         }
-        let encoder = Encoder::new(filter.schema(), &self.policies)?;
+        let encoder = Encoder::new(filter.schema(), &self.policies, form.compression)?;
+        let is_slow = form.layout.is_some() || form.compression.is_some();
         Ok(Share {
             preamble: encoder.preamble().to_vec(),
             has_memory: filter.memory().is_some(),
-            is_plain: form.takes_all_rows() && form.columns.is_none() && form.layout.is_none(),
+            is_plain: form.takes_all_rows() && form.columns.is_none() && !is_slow,
+            is_slow,
             filter,
             batch_rows,
             enough_rows,
             max_wait: form.max_wait.unwrap_or(MAX_WAIT),
-            made: Mutex::new(Made { encoder, recent: VecDeque::new() }),
+            encoder: Mutex::new(encoder),
+            recent: Mutex::default(),
         })
     }
 
@@ -172,27 +175,12 @@ pub(super) struct Share {
     has_memory: bool,
     /// Whether rows are sent as the world made them: all, with all columns.
     is_plain: bool,
+    /// Whether it takes milliseconds to encode a message.
+    is_slow: bool,
     preamble: Vec<Scattered>,
-    made: Mutex<Made>,
-}
-
-#[derive(Debug)]
-struct Made {
-    encoder: Encoder,
-    recent: VecDeque<Arc<Message>>,
-}
-
-impl Made {
-    fn keep(&mut self, message: Arc<Message>) {
-        let mut bytes = message.bytes();
-        let mut fits = |other: &Arc<Message>| {
-            bytes += other.bytes();
-            bytes <= RECENT_BYTES
-        };
-        let kept = self.recent.iter().take(RECENT - 1).map_while(|m| fits(m).then_some(())).count();
-        self.recent.truncate(kept);
-        self.recent.push_front(message);
-    }
+    encoder: Mutex<Encoder>,
+    /// The newest messages, the newest first.
+    recent: Mutex<VecDeque<Arc<Message>>>,
 }
 
 impl Share {
@@ -206,8 +194,12 @@ impl Share {
         if self.has_memory {
             return None;
         }
-        let made = lock(&self.made);
-        made.recent.iter().find(|message| message.start == start).cloned()
+        lock(&self.recent).iter().find(|message| message.start == start).cloned()
+    }
+
+    /// Whether messages are for another thread to encode than that of the network.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_slow
     }
 
     /// Whether the message of so many rows that lie in the ring together is kept there. A message of
@@ -233,7 +225,7 @@ impl Share {
         sent: &Sent,
     ) -> Result<Arc<Message>, ServeError> {
         let span = start..start + rows.num_rows() as u64;
-        let message = lock(&self.made).encoder.encode(rows, versions(rows), span)?;
+        let message = lock(&self.encoder).encode(rows, versions(rows), span)?;
         sent.encoded();
         Ok(Arc::new(message))
     }
@@ -250,7 +242,7 @@ impl Share {
         sent: &Sent,
     ) -> Result<Arc<Message>, ServeError> {
         sent.encoded();
-        Ok(Arc::new(self.encode(&mut lock(&self.made), rows, span)?))
+        Ok(Arc::new(self.encode(&mut lock(&self.encoder), rows, span)?))
     }
 
     /// A message of the rows that passed among those that the world numbered `span`.
@@ -267,29 +259,42 @@ impl Share {
         if self.has_memory {
             return self.message_apart(rows, span, sent);
         }
-        let mut made = lock(&self.made);
+        // Who waits for the encoder may find here what it made meanwhile.
+        let mut encoder = lock(&self.encoder);
         let known = |message: &&Arc<Message>| (message.start..message.end) == span;
-        if let Some(message) = made.recent.iter().find(known) {
+        if let Some(message) = lock(&self.recent).iter().find(known) {
             return Ok(message.clone());
         }
-        let message = Arc::new(self.encode(&mut made, rows, span)?);
+        let message = Arc::new(self.encode(&mut encoder, rows, span)?);
         sent.encoded();
-        made.keep(message.clone());
+        self.keep(message.clone());
         Ok(message)
+    }
+
+    fn keep(&self, message: Arc<Message>) {
+        let mut bytes = message.bytes();
+        let mut fits = |other: &Arc<Message>| {
+            bytes += other.bytes();
+            bytes <= RECENT_BYTES
+        };
+        let mut recent = lock(&self.recent);
+        let kept = recent.iter().take(RECENT - 1).map_while(|m| fits(m).then_some(())).count();
+        recent.truncate(kept);
+        recent.push_front(message);
     }
 
     fn encode(
         &self,
-        made: &mut Made,
+        encoder: &mut Encoder,
         Rows { batches, versions }: Rows<'_>,
         span: Range<u64>,
     ) -> Result<Message, ServeError> {
         let rows = match batches {
-            [] => made.encoder.empty().clone(),
+            [] => encoder.empty().clone(),
             [rows] => self.filter.lay_out(rows)?,
             _ => self.filter.lay_out(&concat_batches(self.filter.taken(), batches)?)?,
         };
-        Ok(made.encoder.encode(&rows, versions, span)?)
+        Ok(encoder.encode(&rows, versions, span)?)
     }
 }
 

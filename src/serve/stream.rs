@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use datasets::{layouts::DenseRows, live::LiveBatch, spill::Segment};
 use tokio::{
     sync::mpsc::{self, Sender},
+    task::spawn_blocking,
     time::{Instant, timeout_at},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -351,18 +352,32 @@ impl Stream {
     }
 
     async fn send_gathered(&mut self) -> Result<(), Cut> {
-        let Gathered { rows: batches, versions, start, end, .. } = &self.gathered;
-        let (rows, span) = (Rows { batches, versions: *versions }, *start..*end);
-        let message = if self.earlier.is_some() {
-            self.share.message_apart(rows, span, &self.shares.sent)?
-        } else if let Some(entry) = &self.gathered.entry {
-            self.whole(entry)?
-        } else {
-            self.share.message(rows, span, &self.shares.sent)?
+        let Gathered { end, dropped, .. } = self.gathered;
+        let kept = Gathered { end, dropped, ..Gathered::default() };
+        let gathered = std::mem::replace(&mut self.gathered, kept);
+        let message = match &gathered.entry {
+            Some(entry) if self.earlier.is_none() => self.whole(entry)?,
+            _ => self.encoded(gathered).await?,
         };
-        let dropped = self.gathered.dropped;
-        self.gathered = Gathered { end: self.gathered.end, dropped, ..Gathered::default() };
         self.send(&message).await
+    }
+
+    /// The message of rows that were gathered.
+    async fn encoded(&self, gathered: Gathered) -> Result<Arc<Message>, ServeError> {
+        let (share, sent) = (self.share.clone(), self.shares.sent.clone());
+        let (is_apart, is_slow) = (self.earlier.is_some(), share.is_slow());
+        let encode = move || {
+            let Gathered { rows: batches, versions, start, end, .. } = &gathered;
+            let (rows, span) = (Rows { batches, versions: *versions }, *start..*end);
+            if is_apart {
+                return share.message_apart(rows, span, &sent);
+            }
+            share.message(rows, span, &sent)
+        };
+        if !is_slow {
+            return encode();
+        }
+        spawn_blocking(encode).await.map_err(|_panic| ServeError::Panicked("encoder"))?
     }
 
     async fn send(&mut self, message: &Message) -> Result<(), Cut> {

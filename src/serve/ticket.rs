@@ -4,7 +4,7 @@
 //! {"games": [0, 1], "players": [0], "min_step": 10, "policies": ["hunter"],
 //!  "columns": ["step", "army", "action"], "batch_rows": 512, "max_wait_ms": 100,
 //!  "follow": true, "after": 4096, "slow": "drop_oldest", "rulesets": ["generals"],
-//!  "layout": "durbin9"}
+//!  "layout": "durbin9", "compression": "lz4"}
 //! ```
 //!
 //! Every field may be left out; `{}` and nothing at all mean all rows that are still kept.
@@ -42,6 +42,15 @@ impl Slow {
     }
 }
 
+/// How the columns of a batch are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// LZ4 frames: a fifth of the bytes.
+    Lz4,
+    /// Zstandard at level 1: an eighth of them, in twice the time.
+    Zstd,
+}
+
 /// Which rows and columns, together with the form of their batches. Streams that agree in it share
 /// their messages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +69,8 @@ pub struct Form {
     pub layout: Option<Layout>,
     /// Columns in the order wanted; none means all.
     pub columns: Option<Vec<String>>,
+    /// How columns are compressed; none for as they are.
+    pub compression: Option<Compression>,
     /// Rows of a batch at most; none leaves it to the server.
     pub batch_rows: Option<usize>,
     /// How long rows may wait for their batch to fill.
@@ -78,6 +89,7 @@ impl Default for Form {
             rulesets: None,
             layout: None,
             columns: None,
+            compression: None,
             batch_rows: None,
             max_wait: None,
             most_rows: usize::MAX,
@@ -115,8 +127,8 @@ pub struct Ticket {
 }
 
 /// Names of the fields, for the message about another one.
-const FIELDS: &str = "games, players, min_step, policies, rulesets, layout, columns, batch_rows, max_wait_ms, follow, \
-     after, run, slow, dataset, analytics";
+const FIELDS: &str = "games, players, min_step, policies, rulesets, layout, columns, compression, batch_rows, \
+     max_wait_ms, follow, after, run, slow, dataset, analytics";
 
 /// How long rows wait at most for their batch to fill, in milliseconds.
 const MAX_WAIT_MS: u64 = 60_000;
@@ -151,6 +163,7 @@ impl Ticket {
                 "rulesets" => form.rulesets = Some(sorted(list(name, value, text)?)),
                 "layout" => form.layout = layout(name, value)?,
                 "columns" => form.columns = Some(list(name, value, text)?),
+                "compression" => form.compression = compression(name, value)?,
                 "batch_rows" => form.batch_rows = Some(positive(name, value)?),
                 "max_wait_ms" => form.max_wait = Some(wait(name, value)?),
                 "follow" => ticket.follow = boolean(name, value)?,
@@ -202,6 +215,15 @@ fn layout(name: &str, value: &Value) -> Result<Option<Layout>, ServeError> {
             let names = Layout::ALL.map(Layout::name).join("\", \"");
             Err(wrong(name, value, &format!("a layout: use \"compact\", \"{names}\"")))
         }
+    }
+}
+
+fn compression(name: &str, value: &Value) -> Result<Option<Compression>, ServeError> {
+    match value.as_str() {
+        Some("none") => Ok(None),
+        Some("lz4") => Ok(Some(Compression::Lz4)),
+        Some("zstd") => Ok(Some(Compression::Zstd)),
+        _ => Err(wrong(name, value, "a compression: use \"none\", \"lz4\" or \"zstd\"")),
     }
 }
 
@@ -265,7 +287,7 @@ mod tests {
         let text = br#"{"games": [3, 1, 3], "players": [1], "min_step": 10,
             "policies": ["hunter"], "columns": ["step", "army"], "batch_rows": 64,
             "max_wait_ms": 5, "follow": true, "after": 12, "run": "7f", "slow": "drop_oldest",
-            "rulesets": ["generals"], "layout": "memory"}"#;
+            "rulesets": ["generals"], "layout": "memory", "compression": "zstd"}"#;
         let form = Form {
             games: Some(vec![1, 3]),
             players: Some(vec![1]),
@@ -274,6 +296,7 @@ mod tests {
             rulesets: Some(vec!["generals".into()]),
             layout: Some(Layout::Memory),
             columns: Some(vec!["step".into(), "army".into()]),
+            compression: Some(Compression::Zstd),
             batch_rows: Some(64),
             max_wait: Some(Duration::from_millis(5)),
             most_rows: usize::MAX,
@@ -314,6 +337,8 @@ mod tests {
             (r#"{"layout": "sparse"}"#, "layout"),
             (r#"{"layout": 9}"#, "layout"),
             (r#"{"columns": "army"}"#, "columns"),
+            (r#"{"compression": "gzip"}"#, "compression"),
+            (r#"{"compression": true}"#, "compression"),
             (r#"{"batch_rows": 0}"#, "batch_rows"),
             (r#"{"max_wait_ms": 60001}"#, "max_wait_ms"),
             (r#"{"follow": 1}"#, "follow"),

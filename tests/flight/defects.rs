@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use arrow::{
     array::{AsArray, RecordBatch},
+    compute::concat_batches,
     datatypes::{Int32Type, UInt8Type, UInt64Type},
+    ipc::{CompressionType, root_as_message},
 };
 use bivouac::serve::{ServerConfig, Simulated};
 use datasets::schema::column;
@@ -115,6 +117,43 @@ fn every_filter_passes_its_rows_and_no_others() {
             *ruleset == "generals" && row.agent == 0 && row.step >= 3
         };
         check(both, filtered(&all, passes)).await;
+    });
+}
+
+#[test]
+fn a_compression_that_is_asked_for_is_not_ignored() {
+    with_server(&roomy(), wide(20), async |uri| {
+        let open =
+            |compression: &str| format!(r#"{{"follow": true, "compression": "{compression}"}}"#);
+        let mut found = Vec::new();
+        for (compression, codec, at_most) in [
+            ("none", None, 100),
+            ("lz4", Some(CompressionType::LZ4_FRAME), 35),
+            ("zstd", Some(CompressionType::ZSTD), 25),
+        ] {
+            let ticket = open(compression);
+            let (mut messages, mut bytes) = (raw(&uri, &ticket).await.unwrap(), 0);
+            while let Some(message) = messages.message().await.unwrap() {
+                let header = root_as_message(&message.data_header).unwrap();
+                let Some(batch) = header.header_as_record_batch() else { continue };
+                assert_eq!(batch.compression().map(|with| with.codec()), codec, "{compression}");
+                bytes += message.data_body.len();
+            }
+            let batches = read(&uri, &ticket).await;
+            let all = concat_batches(&batches[0].rows.schema(), batches.iter().map(|b| &b.rows));
+            found.push((bytes, at_most, all.unwrap()));
+        }
+        let (whole, _, rows) = &found[0];
+        for (bytes, at_most, compressed) in &found {
+            assert!(100 * bytes <= at_most * whole, "{bytes} of {whole}");
+            assert_eq!(compressed, rows);
+        }
+        // With a layout and a filter too.
+        let dense = |with: &str| format!(r#"{{"layout": "durbin9", "players": [1]{with}}}"#);
+        let plain = read(&uri, &dense("")).await;
+        let packed = read(&uri, &dense(r#", "compression": "lz4""#)).await;
+        assert!(!plain.is_empty() && plain.len() == packed.len());
+        assert!(plain.iter().zip(&packed).all(|(plain, packed)| plain.rows == packed.rows));
     });
 }
 
@@ -245,9 +284,7 @@ fn a_stream_of_one_player_shows_nothing_that_this_player_cannot_see() {
             found.push(streams.try_into().unwrap());
         });
     }
-    let whole = |batches: &[RecordBatch]| {
-        arrow::compute::concat_batches(&batches[0].schema(), batches).unwrap()
-    };
+    let whole = |batches: &[RecordBatch]| concat_batches(&batches[0].schema(), batches).unwrap();
     let [[one, enemy], [same, other_enemy]] = &found[..] else { panic!("two games") };
     let (one, same) = (whole(one), whole(same));
     assert_eq!(one, same, "all columns of all rows, whatever is in the dark");

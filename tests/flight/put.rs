@@ -8,6 +8,7 @@ use arrow::{
         Float32Array, Int32Array, RecordBatch, StringArray, UInt8Array, UInt32Array,
     },
     datatypes::{Int32Type, Schema, UInt32Type},
+    ipc::{CompressionType, writer::IpcWriteOptions},
 };
 use arrow_flight::{
     FlightData, FlightDescriptor, PutResult,
@@ -48,10 +49,21 @@ fn some_rows() -> Vec<RecordBatch> {
 }
 
 async fn messages(path: &[&str], batches: &[RecordBatch]) -> Vec<FlightData> {
+    packed(path, batches, None).await
+}
+
+/// Messages with batches that are compressed.
+async fn packed(
+    path: &[&str],
+    batches: &[RecordBatch],
+    with: Option<CompressionType>,
+) -> Vec<FlightData> {
+    let options = IpcWriteOptions::default().try_with_compression(with).unwrap();
     let path = path.iter().map(|&part| part.to_owned()).collect();
     let batches = batches.iter().cloned().map(Ok::<_, FlightError>).collect::<Vec<_>>();
     FlightDataEncoderBuilder::new()
         .with_flight_descriptor(Some(FlightDescriptor::new_path(path)))
+        .with_options(options)
         .with_dictionary_handling(DictionaryHandling::Resend)
         .build(tokio_stream::iter(batches))
         .map(Result::unwrap)
@@ -226,6 +238,41 @@ fn errors_do_not_repeat_what_is_long() {
             assert_eq!(status.code(), Code::InvalidArgument, "{}", status.message().len());
             assert!(status.message().len() < 2000, "{}", status.message().len());
         }
+    });
+}
+
+#[test]
+fn compressed_batches_are_taken_if_they_become_no_larger_than_others_may_be() {
+    let sent = some_rows();
+    let path = ["experiences"];
+    with_server(&config(), padded(0), async |uri| {
+        for with in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+            let told = put(&uri, packed(&path, &sent, Some(with)).await).await.unwrap();
+            assert!(told.iter().all(|told| told["rejected"] == 0), "{told:?}");
+        }
+        assert_whole(&rows(&read(&uri, "{}").await), 2);
+        let large: ArrayRef = Arc::new(BinaryArray::from(vec![&vec![0_u8; 17 << 20][..]]));
+        let large = RecordBatch::try_from_iter([("army", large)]).unwrap();
+        let mut bomb = packed(&path, &[large], Some(CompressionType::ZSTD)).await;
+        assert!(bomb.iter().all(|message| message.data_body.len() < 1 << 16));
+        let status = put(&uri, bomb.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        // One that says that it becomes more memory than there is.
+        for claimed in [i64::MAX, 1 << 44, i64::MIN] {
+            for message in &mut bomb {
+                let mut body = message.data_body.to_vec();
+                let places = body.len().saturating_sub(7);
+                for at in (0..places).step_by(64) {
+                    body[at..at + 8].copy_from_slice(&claimed.to_le_bytes());
+                }
+                message.data_body = body.into();
+            }
+            let status = put(&uri, bomb.clone()).await.unwrap_err();
+            let codes = [Code::ResourceExhausted, Code::InvalidArgument];
+            assert!(codes.contains(&status.code()), "{status}");
+        }
+        // The server goes on.
+        assert!(!read(&uri, "{}").await.is_empty());
     });
 }
 

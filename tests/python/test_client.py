@@ -94,6 +94,20 @@ def test_filters_and_columns_reach_the_server(serve):
         assert stream.rows > 0
 
 
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_compressed_batches_are_those_that_are_not(serve, dataset, compression):
+    server = serve(*GAMES, "--dataset", f"old={dataset}")
+    with bivouac.connect(server.uri) as client:
+        for wish in [{}, {"layout": "durbin9", "players": [1]}, {"dataset": "old"}]:
+            plain, packed = (
+                pa.Table.from_batches([batch.rows for batch in client.experiences(**wish, **how)])
+                for how in ({}, {"compression": compression})
+            )
+            assert plain.num_rows > 0 and packed.equals(plain)
+        with pytest.raises(InvalidRequest, match="lz4"):
+            list(client.experiences(compression="gzip"))
+
+
 def test_a_dataset_is_read_like_a_stream(serve, dataset):
     server = serve("--games", "1", "--dataset", f"old={dataset}")
     with bivouac.connect(server.uri) as client:

@@ -30,6 +30,7 @@ use crate::serve::{
     access::Pass,
     fields::{self, malformed},
     scatter::Scattered,
+    unpacked,
 };
 
 /// The path of the descriptor.
@@ -299,6 +300,7 @@ enum Decoded {
 /// What a message holds. The decoder panics on some malformed messages, which is made an error.
 fn decoded(message: &FlightData, schema: Option<&SchemaRef>) -> Result<Decoded, ServeError> {
     let wrong = |reason: String| malformed("batch", reason);
+    unpacked::check(message).map_err(|status| fields::received("batch", &status))?;
     let decode = || -> Result<Decoded, ArrowError> {
         let header = arrow::ipc::root_as_message(&message.data_header)
             .map_err(|error| ArrowError::IpcError(error.to_string()))?;

@@ -15,7 +15,8 @@ use arrow::{
     datatypes::{ArrowNativeType, ByteArrayType, DataType, Field, Schema, SchemaRef},
     error::ArrowError,
     ipc::{
-        self, FieldNode, MessageBuilder, MessageHeader, MetadataVersion, RecordBatchBuilder,
+        self, CompressionType, FieldNode, MessageBuilder, MessageHeader, MetadataVersion,
+        RecordBatchBuilder,
         writer::{
             DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions,
         },
@@ -25,6 +26,7 @@ use bytes::{Bytes, BytesMut};
 use flatbuffers::FlatBufferBuilder;
 
 use super::{Scattered, WIDE};
+use crate::serve::ticket::Compression;
 
 /// Columns begin at multiples of so many bytes.
 const ALIGNMENT: usize = 64;
@@ -35,6 +37,7 @@ pub(in crate::serve) struct Encoder {
     /// The values of each column's dictionary.
     names: Vec<Option<ArrayRef>>,
     preamble: Vec<Scattered>,
+    compressor: Option<Compressor>,
     header: FlatBufferBuilder<'static>,
     body: Body,
 }
@@ -46,17 +49,23 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// For batches like this one, which has no rows and the dictionaries of all to come.
+    /// For batches like this one, which has no rows and the dictionaries of all to come. To compress
+    /// them is left to Arrow.
     ///
     /// # Errors
     ///
     /// [`ArrowError`] for columns that cannot be sent.
-    pub(in crate::serve) fn like(empty: &RecordBatch) -> Result<Self, ArrowError> {
+    pub(in crate::serve) fn like(
+        empty: &RecordBatch,
+        compression: Option<Compression>,
+    ) -> Result<Self, ArrowError> {
         let names = |array: &ArrayRef| Some(array.as_any_dictionary_opt()?.values().clone());
+        let (preamble, tracker) = preamble(empty)?;
         let mut encoder = Self {
             schema: empty.schema(),
             names: empty.columns().iter().map(names).collect(),
-            preamble: preamble(empty)?,
+            preamble,
+            compressor: compression.map(|with| Compressor::new(with, tracker)).transpose()?,
             header: FlatBufferBuilder::new(),
             body: Body::default(),
         };
@@ -70,7 +79,7 @@ impl Encoder {
     ///
     /// As [`Encoder::like`].
     pub(in crate::serve) fn of(schema: SchemaRef) -> Result<Self, ArrowError> {
-        Self::like(&RecordBatch::new_empty(schema))
+        Self::like(&RecordBatch::new_empty(schema), None)
     }
 
     /// What a stream sends before its first batch: the schema, and the dictionaries if there are any.
@@ -88,6 +97,9 @@ impl Encoder {
         batch: &RecordBatch,
     ) -> Result<Scattered, ArrowError> {
         self.check(batch)?;
+        if let Some(compressor) = &mut self.compressor {
+            return compressor.encode(batch);
+        }
         self.body.begin();
         for column in batch.columns() {
             self.body.column(column)?;
@@ -138,15 +150,44 @@ impl Encoder {
     }
 }
 
-/// The schema, and the dictionaries of a batch without rows.
-fn preamble(empty: &RecordBatch) -> Result<Vec<Scattered>, ArrowError> {
+/// Arrow's encoder, which compresses.
+struct Compressor {
+    options: IpcWriteOptions,
+    tracker: DictionaryTracker,
+    context: IpcWriteContext,
+}
+
+impl Compressor {
+    /// `tracker` knows the dictionaries that were sent.
+    fn new(compression: Compression, tracker: DictionaryTracker) -> Result<Self, ArrowError> {
+        let (codec, level) = match compression {
+            Compression::Lz4 => (CompressionType::LZ4_FRAME, None),
+            Compression::Zstd => (CompressionType::ZSTD, Some(1)),
+        };
+        let options = IpcWriteOptions::default().try_with_compression(Some(codec))?;
+        let options = options.try_with_compression_level(level)?;
+        Ok(Self { options, tracker, context: IpcWriteContext::default() })
+    }
+
+    fn encode(&mut self, batch: &RecordBatch) -> Result<Scattered, ArrowError> {
+        let Self { options, tracker, context } = self;
+        let encoded = IpcDataGenerator::default().encode(batch, tracker, options, context)?;
+        // The dictionaries are those that were sent.
+        let (_dictionaries, rows) = encoded;
+        Ok(rows.into())
+    }
+}
+
+/// The schema, and the dictionaries of a batch without rows; and what keeps an account of them.
+fn preamble(empty: &RecordBatch) -> Result<(Vec<Scattered>, DictionaryTracker), ArrowError> {
     let (generator, options) = (IpcDataGenerator::default(), IpcWriteOptions::default());
     let mut tracker = DictionaryTracker::new(true);
     let schema =
         generator.schema_to_bytes_with_dictionary_tracker(&empty.schema(), &mut tracker, &options);
     let (dictionaries, _empty) =
         generator.encode(empty, &mut tracker, &options, &mut IpcWriteContext::default())?;
-    Ok([schema].into_iter().chain(dictionaries).map(Scattered::from).collect())
+    let messages = [schema].into_iter().chain(dictionaries).map(Scattered::from).collect();
+    Ok((messages, tracker))
 }
 
 impl From<EncodedData> for Scattered {

@@ -50,7 +50,7 @@ fn rows(n: usize) -> RecordBatch {
 }
 
 fn encoder() -> Encoder {
-    Encoder::like(&rows(0)).unwrap()
+    Encoder::like(&rows(0), None).unwrap()
 }
 
 /// What an answer of these messages sends, and with which code it ends.

@@ -22,7 +22,7 @@ use systems::{
 };
 
 use crate::{
-    narrow::Narrow,
+    batch_columns::BatchColumns,
     schema::{self, column},
 };
 
@@ -74,47 +74,48 @@ pub fn batch(
         Arc::new(FixedSizeBinaryArray::new(row_bytes, buffer, None))
     };
     let (rows, flags) = (frame.rows(), frame.flags());
-    let mut narrow = Narrow::with_room(rows, schema.fields().len(), 4);
-    // A wide column, or none for one that was put among the narrow ones.
-    let mut array = |name: &str| -> Option<ArrayRef> {
-        let mut flagged = |wanted: u8| narrow.put_bits(|row| flags[row] & wanted != 0);
-        match name {
-            column::ARMY => return Some(wide(|f| f.army().to_byte_slice(), format.tiles() * 2)),
+    let mut columns = BatchColumns::with_room(rows, schema.fields().len());
+    let flagged = |columns: &mut BatchColumns, wanted: u8| {
+        columns.put_bits(|row| flags[row] & wanted != 0);
+    };
+    let side = |side: usize| frame.size().iter().map(move |size| size[side]);
+    for field in schema.fields() {
+        let columns = &mut columns;
+        match field.name().as_str() {
+            column::EPISODE_ID => columns.put::<UInt64Type>(frame.episode()),
+            column::AGENT_ID => {
+                columns.put_each::<UInt8Type>(seats.iter().copied().cycle().take(rows));
+            }
+            column::STEP => columns.put::<UInt32Type>(frame.step()),
+            column::ARMY => {
+                columns.put_made(wide(|f| f.army().to_byte_slice(), format.tiles() * 2));
+            }
             column::PLANES => {
                 let row_bytes = PLANES.len() * format.words() * 8;
-                return Some(wide(|f| f.planes().to_byte_slice(), row_bytes));
+                columns.put_made(wide(|f| f.planes().to_byte_slice(), row_bytes));
             }
             column::ACTION_MASK => {
                 let row_bytes = format.mask_planes() * format.words() * 8;
-                return Some(wide(|f| f.mask().to_byte_slice(), row_bytes));
+                columns.put_made(wide(|f| f.mask().to_byte_slice(), row_bytes));
             }
-            column::OWNER => return Some(wide(Frame::owner, format.tiles())),
-            column::ARMY_EXACT => return Some(exact_armies(frame)),
-            column::TERMINATED => flagged(flag::TERMINATED),
-            column::TRUNCATED => flagged(flag::TRUNCATED),
-            column::IS_FIRST => flagged(flag::FIRST),
-            ACTIVE => flagged(flag::ACTIVE),
-            column::EPISODE_ID => narrow.put::<UInt64Type>(frame.episode()),
-            column::AGENT_ID => {
-                narrow.put_each::<UInt8Type>(seats.iter().copied().cycle().take(rows));
-            }
-            column::STEP => narrow.put::<UInt32Type>(frame.step()),
-            column::ACTION => narrow.put::<Int32Type>(frame.action()),
-            column::REWARD => narrow.put::<Float32Type>(frame.reward()),
-            column::LAND => narrow.put::<UInt32Type>(frame.land()),
-            column::ARMY_TOTAL => narrow.put::<UInt32Type>(frame.army_total()),
-            column::OPP_LAND => narrow.put::<UInt32Type>(frame.opponent_land()),
-            column::OPP_ARMY => narrow.put::<UInt32Type>(frame.opponent_army()),
-            column::HEIGHT => narrow.put_each::<UInt8Type>(frame.size().iter().map(|s| s[0])),
-            column::WIDTH => narrow.put_each::<UInt8Type>(frame.size().iter().map(|s| s[1])),
-            _ => narrow.put::<UInt8Type>(frame.refused()),
+            column::OWNER => columns.put_made(wide(Frame::owner, format.tiles())),
+            column::ARMY_EXACT => columns.put_made(exact_armies(frame)),
+            column::ACTION => columns.put::<Int32Type>(frame.action()),
+            column::REWARD => columns.put::<Float32Type>(frame.reward()),
+            column::TERMINATED => flagged(columns, flag::TERMINATED),
+            column::TRUNCATED => flagged(columns, flag::TRUNCATED),
+            column::IS_FIRST => flagged(columns, flag::FIRST),
+            column::LAND => columns.put::<UInt32Type>(frame.land()),
+            column::ARMY_TOTAL => columns.put::<UInt32Type>(frame.army_total()),
+            column::OPP_LAND => columns.put::<UInt32Type>(frame.opponent_land()),
+            column::OPP_ARMY => columns.put::<UInt32Type>(frame.opponent_army()),
+            column::HEIGHT => columns.put_each::<UInt8Type>(side(0)),
+            column::WIDTH => columns.put_each::<UInt8Type>(side(1)),
+            REFUSED => columns.put::<UInt8Type>(frame.refused()),
+            _ => flagged(columns, flag::ACTIVE),
         }
-        None
-    };
-    let arrays: Vec<_> = schema.fields().iter().map(|field| array(field.name())).collect();
-    let mut narrow = narrow.into_arrays();
-    let arrays = arrays.into_iter().filter_map(|wide| wide.or_else(|| narrow.next())).collect();
-    RecordBatch::try_new(schema.clone(), arrays)
+    }
+    RecordBatch::try_new(schema.clone(), columns.into_arrays())
 }
 
 /// The memory of a column, which the frame keeps as long as an array shows it.

@@ -12,6 +12,7 @@
 //! games.
 
 pub mod analytics;
+mod batch_columns;
 mod block;
 pub mod ceiling;
 pub mod checksum;
@@ -31,7 +32,6 @@ pub mod live;
 pub mod merge;
 pub mod minari;
 pub mod moves;
-mod narrow;
 mod overlap;
 mod parquet_files;
 mod parquet_input;

@@ -26,7 +26,7 @@ use arrow::{
 };
 use systems::rows::{RowBatch, RowFormat, flag};
 
-use self::{arrays::Constants, pool::RowPool};
+use self::{arrays::FixedColumns, pool::RowPool};
 use crate::{block::one_name, schema};
 
 /// Rows of one step of a run of games.
@@ -93,7 +93,7 @@ pub type PolicyNumber = Box<dyn Fn(u64, usize) -> usize + Send>;
 pub struct LiveRows {
     schema: SchemaRef,
     policies: ArrayRef,
-    constants: Constants,
+    fixed: FixedColumns,
     policy_number: PolicyNumber,
     pool: Arc<RowPool>,
     waiting: Vec<RowBatch>,
@@ -130,7 +130,7 @@ impl LiveRows {
         Self {
             schema: schema::experiences(&format),
             policies: Arc::new(StringArray::from(policies.to_vec())),
-            constants: Constants::new(ruleset),
+            fixed: FixedColumns::new(ruleset),
             policy_number,
             pool,
             waiting: Vec::new(),
@@ -182,11 +182,11 @@ impl LiveRows {
         outcomes: &[Outcome],
     ) -> Result<Option<LiveBatch>, ArrowError> {
         let rows = batch.len;
-        self.constants.reach(rows);
-        let rulesets = self.constants.rulesets(rows);
+        let games = UInt64Array::from(batch.game[..rows].to_vec());
+        self.fixed.reach(rows);
+        let rulesets = self.fixed.rulesets(rows);
         let policies = (&self.policy_number, &self.policies);
-        let (columns, games) =
-            arrays::columns(batch, outcomes, policies, &self.constants, &self.pool);
+        let columns = arrays::columns(batch, outcomes, policies, &self.fixed, &self.pool);
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
         let mut done = LiveBatch { rows, games, rulesets };
         if outcomes.iter().any(|outcome| !outcome.is_known) {

@@ -454,7 +454,7 @@ async fn take_all(
     batches: Streaming<FlightData>,
     out: mpsc::Sender<Result<PutResult, Status>>,
 ) -> Result<(), ServeError> {
-    let batches = batches.map(|data| data.and_then(|data| unpacked::check(&data).map(|()| data)));
+    let batches = batches.map(|data| data.and_then(unpacked::checked));
     let mut batches = FlightDataDecoder::new(batches.map(|data| data.map_err(FlightError::from)));
     let (mut next, mut stopped) = (0, taker.stopped.clone());
     loop {

@@ -1,6 +1,6 @@
 //! Compressed batches that clients send: how much memory they would become.
 
-use arrow::ipc::{RecordBatch, root_as_message};
+use arrow::ipc::{Message, RecordBatch, root_as_message};
 use arrow_flight::FlightData;
 use tonic::Status;
 
@@ -9,21 +9,32 @@ use super::server::MESSAGE_BYTES;
 /// Bytes before each compressed buffer: its length when it is unpacked, or -1 if it is not packed.
 const LENGTH: usize = 8;
 
+/// The message, if it does not become larger than one may be that is not compressed.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) fn checked(message: FlightData) -> Result<FlightData, Status> {
+    // What cannot be read is told by whoever decodes it.
+    if let Ok(header) = root_as_message(&message.data_header) {
+        check(header, &message.data_body)?;
+    }
+    Ok(message)
+}
+
 /// Refuses a message that says that it becomes larger than one may be that is not compressed: whoever
 /// unpacks it makes room for what it says, whether or not that comes.
 ///
 /// # Errors
 ///
 /// The status that a message has that is too large as it comes.
-pub(super) fn check(message: &FlightData) -> Result<(), Status> {
-    // What cannot be read is told by whoever decodes it.
-    let Ok(header) = root_as_message(&message.data_header) else { return Ok(()) };
+pub(super) fn check(header: Message<'_>, body: &[u8]) -> Result<(), Status> {
     let dictionary = || header.header_as_dictionary_batch()?.data();
     let Some(batch) = header.header_as_record_batch().or_else(dictionary) else { return Ok(()) };
     if batch.compression().is_none() {
         return Ok(());
     }
-    let bytes = unpacked_bytes(batch, &message.data_body);
+    let bytes = unpacked_bytes(batch, body);
     if bytes.is_some_and(|bytes| bytes <= MESSAGE_BYTES) {
         return Ok(());
     }
@@ -78,15 +89,15 @@ mod tests {
     fn what_a_message_becomes_is_known_before_it_is_unpacked() {
         for with in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
             for len in [0, 1, 100, MESSAGE_BYTES - 64] {
-                assert!(check(&message(len, Some(with))).is_ok(), "{len} bytes");
+                assert!(checked(message(len, Some(with))).is_ok(), "{len} bytes");
             }
             let large = message(MESSAGE_BYTES + 1, Some(with));
             assert!(large.data_body.len() < MESSAGE_BYTES / 100);
-            assert!(check(&large).is_err());
+            assert!(checked(large.clone()).is_err());
             let cut = FlightData { data_body: large.data_body.slice(..4), ..large };
-            assert!(check(&cut).is_err());
+            assert!(checked(cut).is_err());
         }
-        assert!(check(&message(MESSAGE_BYTES + 1, None)).is_ok(), "it came as it is");
-        assert!(check(&FlightData::default()).is_ok());
+        assert!(checked(message(MESSAGE_BYTES + 1, None)).is_ok(), "it came as it is");
+        assert!(checked(FlightData::default()).is_ok());
     }
 }

@@ -109,11 +109,10 @@ impl Encoder {
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = self.message_rows.min(batch.num_rows() - from);
-            if rows == batch.num_rows() {
-                answer.push(self.batches.encode(&batch)?.saying(about.to_string()));
-                break;
-            }
-            let data = self.batches.encode(&batch.slice(from, rows))?;
+            // To cut makes every column's array anew.
+            let is_whole = rows == batch.num_rows();
+            let part = if is_whole { batch.clone() } else { batch.slice(from, rows) };
+            let data = self.batches.encode(&part)?;
             from += rows;
             let mut about = about.clone();
             if from < batch.num_rows() {

@@ -300,10 +300,11 @@ enum Decoded {
 /// What a message holds. The decoder panics on some malformed messages, which is made an error.
 fn decoded(message: &FlightData, schema: Option<&SchemaRef>) -> Result<Decoded, ServeError> {
     let wrong = |reason: String| malformed("batch", reason);
-    unpacked::check(message).map_err(|status| fields::received("batch", &status))?;
+    let header = arrow::ipc::root_as_message(&message.data_header)
+        .map_err(|error| wrong(ArrowError::IpcError(error.to_string()).to_string()))?;
+    unpacked::check(header, &message.data_body)
+        .map_err(|status| fields::received("batch", &status))?;
     let decode = || -> Result<Decoded, ArrowError> {
-        let header = arrow::ipc::root_as_message(&message.data_header)
-            .map_err(|error| ArrowError::IpcError(error.to_string()))?;
         if header.header_as_schema().is_some() {
             return Ok(Decoded::Schema(Arc::new(Schema::try_from(message)?)));
         }

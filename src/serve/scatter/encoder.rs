@@ -12,7 +12,7 @@ use arrow::{
         downcast_primitive_array,
     },
     buffer::{Buffer, NullBuffer},
-    datatypes::{ArrowNativeType, ByteArrayType, DataType, Field, Schema, SchemaRef},
+    datatypes::{ArrowNativeType, ByteArrayType, DataType, SchemaRef},
     error::ArrowError,
     ipc::{
         self, CompressionType, FieldNode, MessageBuilder, MessageHeader, MetadataVersion,
@@ -69,6 +69,7 @@ impl Encoder {
             header: FlatBufferBuilder::new(),
             body: Body::default(),
         };
+        // What cannot be sent is told before anybody waits for it.
         encoder.encode(empty)?;
         Ok(encoder)
     }
@@ -112,11 +113,12 @@ impl Encoder {
     fn check(&self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let differs = |reason: &str| Err(ArrowError::IpcError(reason.to_owned()));
         let (now, then) = (batch.schema_ref(), &self.schema);
-        let is_same = |now: &Schema, then: &Schema| {
-            let types = |field: &Arc<Field>| field.data_type().clone();
-            now.fields().iter().map(types).eq(then.fields().iter().map(types))
+        let same_types = || {
+            let mut pairs = now.fields().iter().zip(then.fields());
+            let same_number = now.fields().len() == then.fields().len();
+            same_number && pairs.all(|(now, then)| now.data_type() == then.data_type())
         };
-        if !Arc::ptr_eq(now, then) && !is_same(now, then) {
+        if !Arc::ptr_eq(now, then) && !same_types() {
             return differs("the columns of a batch are not those of its stream");
         }
         for (column, names) in batch.columns().iter().zip(&self.names) {
@@ -171,9 +173,8 @@ impl Compressor {
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<Scattered, ArrowError> {
         let Self { options, tracker, context } = self;
-        let encoded = IpcDataGenerator::default().encode(batch, tracker, options, context)?;
         // The dictionaries are those that were sent.
-        let (_dictionaries, rows) = encoded;
+        let (_none, rows) = IpcDataGenerator::default().encode(batch, tracker, options, context)?;
         Ok(rows.into())
     }
 }

@@ -54,10 +54,11 @@ def served(binary, *args):
     return server, json.loads(server.stdout.readline())["listening"]
 
 
-def end_to_end(binary, seconds):
+def end_to_end(binary, seconds, compression="none"):
     """Rows a second of games that are played while they are streamed."""
     server, uri = served(binary, "--policies", "random", "--at-once", "1024")
-    stream = flight.connect(uri).do_get(flight.Ticket(b'{"follow": true}'))
+    ticket = json.dumps({"follow": True, "compression": compression}).encode()
+    stream = flight.connect(uri).do_get(flight.Ticket(ticket))
     rows, since = 0, None
     for chunk in stream:
         if since is None:
@@ -195,6 +196,8 @@ def main():
         found[name] = {"median_us": float(np.median(medians))}
     found["exchange"] = exchange_rate(uri, 4096, seconds)
     found["end_to_end"] = end_to_end(binary, seconds)
+    found["end_to_end_lz4"] = end_to_end(binary, seconds, "lz4")
+    found["end_to_end_zstd"] = end_to_end(binary, seconds, "zstd")
     found["idle"] = idle(binary, 200, seconds)
     print(json.dumps(found))
 

@@ -134,8 +134,10 @@ pub(super) fn lines(found: &Value) -> Vec<String> {
             100.0 * ours / prebuilt
         ),
         format!(
-            "played and read by pyarrow {:9.0} rows/s",
-            number("/pyarrow/end_to_end/rows_per_second")
+            "played and read by pyarrow {:9.0} rows/s, {:.0} compressed with lz4, {:.0} with zstd",
+            number("/pyarrow/end_to_end/rows_per_second"),
+            number("/pyarrow/end_to_end_lz4/rows_per_second"),
+            number("/pyarrow/end_to_end_zstd/rows_per_second")
         ),
         format!(
             "DoExchange, 4096 envs      {:9.0} agent-steps/s, both seats, compact, pyarrow",
